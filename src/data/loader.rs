@@ -1,0 +1,1 @@
+//! Prepared examples → sorted, de-duplicated batches.

@@ -1,0 +1,3 @@
+//! Raw click logs → prepared data set → batches.
+
+pub mod loader;

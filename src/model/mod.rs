@@ -1,0 +1,1 @@
+//! What a DLRM is: configuration, parameters, checkpoint files. No arithmetic, no device.

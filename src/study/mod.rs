@@ -1,0 +1,1 @@
+//! A plan of arms and seeds → runs → results.
