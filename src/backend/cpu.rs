@@ -1,1 +1,127 @@
-//! The CPU's memory.
+//! The CPU's memory: plain vectors behind handles, in f32 for work and in f64 for the gradient tests.
+
+use super::{Allocate, Floats, Ints};
+
+/// The numbers that CPU code runs on.
+pub trait Real: faer::traits::RealField + Copy + Send + Sync + std::iter::Sum + 'static {
+    /// Nearest number to an f64.
+    fn from_f64(value: f64) -> Self;
+    /// As f64, exactly.
+    fn to_f64(self) -> f64;
+    /// eˣ.
+    fn exp(self) -> Self;
+    /// ln(1 + x).
+    fn ln_1p(self) -> Self;
+    /// √x.
+    fn sqrt(self) -> Self;
+    /// The greater of two.
+    fn max(self, other: Self) -> Self;
+    /// |x|.
+    fn abs(self) -> Self;
+}
+
+macro_rules! real {
+    ($type:ty, $exp:path, $ln_1p:path) => {
+        impl Real for $type {
+            fn from_f64(value: f64) -> Self {
+                value as $type
+            }
+            fn to_f64(self) -> f64 {
+                f64::from(self)
+            }
+            fn exp(self) -> Self {
+                $exp(self)
+            }
+            fn ln_1p(self) -> Self {
+                $ln_1p(self)
+            }
+            fn sqrt(self) -> Self {
+                <$type>::sqrt(self)
+            }
+            fn max(self, other: Self) -> Self {
+                <$type>::max(self, other)
+            }
+            fn abs(self) -> Self {
+                <$type>::abs(self)
+            }
+        }
+    };
+}
+// libm, not the platform's: the same bits on every machine.
+real!(f32, libm::expf, libm::log1pf);
+real!(f64, libm::exp, libm::log1p);
+
+/// Buffers behind handles.
+#[derive(Debug, Default, Clone)]
+pub struct Memory<T> {
+    floats: Vec<Vec<T>>,
+    ints: Vec<Vec<u32>>,
+    max_shard_elements: Option<usize>,
+}
+
+impl<T: Real> Memory<T> {
+    /// An empty memory.
+    pub fn new() -> Self {
+        Self {
+            floats: Vec::new(),
+            ints: Vec::new(),
+            max_shard_elements: None,
+        }
+    }
+
+    /// An empty memory in which tables lie in shards of at most this many elements, as on a small GPU.
+    pub fn with_shards(max_elements: usize) -> Self {
+        Self {
+            max_shard_elements: Some(max_elements),
+            ..Self::new()
+        }
+    }
+
+    /// A buffer's numbers.
+    pub fn floats(&self, handle: Floats) -> &[T] {
+        &self.floats[handle.0]
+    }
+
+    /// A buffer's numbers, to write.
+    pub fn floats_mut(&mut self, handle: Floats) -> &mut [T] {
+        &mut self.floats[handle.0]
+    }
+
+    /// A buffer's numbers.
+    pub fn ints(&self, handle: Ints) -> &[u32] {
+        &self.ints[handle.0]
+    }
+
+    /// A buffer's numbers, to write.
+    pub fn ints_mut(&mut self, handle: Ints) -> &mut [u32] {
+        &mut self.ints[handle.0]
+    }
+
+    /// Takes a buffer out, so that it can be written while others are read; [`Memory::put`] brings it back.
+    pub fn take(&mut self, handle: Floats) -> Vec<T> {
+        std::mem::take(&mut self.floats[handle.0])
+    }
+
+    /// Brings back what [`Memory::take`] took.
+    pub fn put(&mut self, handle: Floats, values: Vec<T>) {
+        self.floats[handle.0] = values;
+    }
+}
+
+impl<T: Real> Allocate for Memory<T> {
+    type Error = std::convert::Infallible;
+
+    fn allocate_floats(&mut self, len: usize) -> Result<Floats, Self::Error> {
+        self.floats.push(vec![T::zero(); len]);
+        Ok(Floats(self.floats.len() - 1))
+    }
+
+    fn allocate_ints(&mut self, len: usize) -> Result<Ints, Self::Error> {
+        self.ints.push(vec![0; len]);
+        Ok(Ints(self.ints.len() - 1))
+    }
+
+    fn max_shard_elements(&self) -> usize {
+        self.max_shard_elements.unwrap_or(usize::MAX)
+    }
+}

@@ -1,7 +1,11 @@
-//! Where arithmetic runs: buffer handles, matrices, the CPU's memory, the GPU's device.
+//! Where arithmetic runs: buffer handles, how things lie in them, the CPU's memory, the GPU's device.
 
 pub mod cpu;
 pub mod gpu;
+pub mod layout;
+pub mod product;
+
+pub use layout::{Matrix, Shard, ShardedRows, SparseBatch, stride};
 
 /// A handle to a buffer of f32 numbers (f64 in a CPU memory made for gradient tests).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -11,31 +15,17 @@ pub struct Floats(pub usize);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Ints(pub usize);
 
-/// The distance between the rows of a row-major matrix: its width rounded up to a multiple of 4.
-pub const fn stride(cols: usize) -> usize {
-    cols.next_multiple_of(4)
-}
+/// Something that hands out buffers: the CPU's memory or a GPU.
+pub trait Allocate {
+    /// Why a buffer could not be had.
+    type Error;
 
-/// A row-major matrix in a buffer of its own. The padding columns `cols..stride()` are zero, always:
-/// who writes a matrix writes zeros there, so that a product may run over the padded width.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Matrix {
-    /// Where it lies; it starts at the buffer's first element.
-    pub buffer: Floats,
-    /// Number of rows.
-    pub rows: usize,
-    /// Number of columns that count.
-    pub cols: usize,
-}
+    /// A buffer of `len` zeros.
+    fn allocate_floats(&mut self, len: usize) -> Result<Floats, Self::Error>;
 
-impl Matrix {
-    /// Distance between rows, in elements.
-    pub const fn stride(&self) -> usize {
-        stride(self.cols)
-    }
+    /// A buffer of `len` zeros.
+    fn allocate_ints(&mut self, len: usize) -> Result<Ints, Self::Error>;
 
-    /// Elements of its buffer, padding included.
-    pub const fn padded_len(&self) -> usize {
-        self.rows * stride(self.cols)
-    }
+    /// The greatest number of f32 elements that one shard of a table may have.
+    fn max_shard_elements(&self) -> usize;
 }

@@ -1,1 +1,78 @@
-//! One operation a file.
+//! One operation a file: what it computes, its CPU code, its GPU encoding. `shaders/<stem>.wgsl` holds the entry points
+//! of `<stem>.rs`. Operations know slices and sizes only, never what a model is.
+
+use crate::backend::cpu::{Memory, Real};
+
+pub mod concat;
+pub mod factor;
+pub mod gather;
+pub mod interaction;
+pub mod linear;
+pub mod loss;
+pub mod pool;
+pub mod update;
+pub mod update_rows;
+
+/// Every operation a step is made of.
+#[derive(Debug, Clone)]
+pub enum Operation {
+    /// y = act(x·wᵀ + b)
+    LinearForward(linear::Forward),
+    /// grad_y ⊙= [y > 0]
+    LinearBackwardActivation(linear::BackwardActivation),
+    /// grad_x = grad_y·w
+    LinearBackwardInput(linear::BackwardInput),
+    /// grad_w = grad_yᵀ·x, grad_b = Σ grad_y
+    LinearBackwardWeight(linear::BackwardWeight),
+    /// The unique rows of the tables
+    GatherForward(gather::Forward),
+    /// y = x·W of the row's table
+    FactorForward(factor::Forward),
+    /// grad_x = grad_y·Wᵀ of the row's table
+    FactorBackwardInput(factor::BackwardInput),
+    /// grad_W of each table
+    FactorBackwardWeight(factor::BackwardWeight),
+    /// Sums of bags
+    PoolForward(pool::Forward),
+    /// Sums over the uses of a row
+    PoolBackward(pool::Backward),
+    /// Dot products of the feature vectors
+    InteractionForward(interaction::Forward),
+    /// Its gradient
+    InteractionBackward(interaction::Backward),
+    /// The feature vectors side by side
+    ConcatForward(concat::Forward),
+    /// Its gradient
+    ConcatBackward(concat::Backward),
+    /// Loss and gradient of the logit
+    Loss(loss::Loss),
+    /// A dense parameter's step
+    Update(update::Update),
+    /// A step of the touched rows
+    UpdateRows(update_rows::UpdateRows),
+}
+
+impl Operation {
+    /// Runs the operation on the CPU.
+    pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
+        match self {
+            Self::LinearForward(op) => op.cpu(memory),
+            Self::LinearBackwardActivation(op) => op.cpu(memory),
+            Self::LinearBackwardInput(op) => op.cpu(memory),
+            Self::LinearBackwardWeight(op) => op.cpu(memory),
+            Self::GatherForward(op) => op.cpu(memory),
+            Self::FactorForward(op) => op.cpu(memory),
+            Self::FactorBackwardInput(op) => op.cpu(memory),
+            Self::FactorBackwardWeight(op) => op.cpu(memory),
+            Self::PoolForward(op) => op.cpu(memory),
+            Self::PoolBackward(op) => op.cpu(memory),
+            Self::InteractionForward(op) => op.cpu(memory),
+            Self::InteractionBackward(op) => op.cpu(memory),
+            Self::ConcatForward(op) => op.cpu(memory),
+            Self::ConcatBackward(op) => op.cpu(memory),
+            Self::Loss(op) => op.cpu(memory),
+            Self::Update(op) => op.cpu(memory),
+            Self::UpdateRows(op) => op.cpu(memory),
+        }
+    }
+}

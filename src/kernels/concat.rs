@@ -1,0 +1,64 @@
+//! The `cat` interaction: the feature vectors side by side, the bottom MLP's output first.
+
+use crate::backend::Matrix;
+use crate::backend::cpu::{Memory, Real};
+
+/// out[b] = [bottom[b], pooled[b·F], …, pooled[b·F + F−1]].
+#[derive(Debug, Clone, Copy)]
+pub struct Forward {
+    /// (B, d)
+    pub bottom: Matrix,
+    /// (B·F, d)
+    pub pooled: Matrix,
+    /// (B, (F+1)·d), written
+    pub out: Matrix,
+}
+
+impl Forward {
+    /// The CPU twin of `forward`.
+    pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
+        let mut out = memory.take(self.out.buffer);
+        let (bottom, pooled) = (memory.floats(self.bottom.buffer), memory.floats(self.pooled.buffer));
+        let (d, stride) = (self.bottom.cols, self.bottom.stride());
+        let features = self.pooled.rows / self.bottom.rows;
+        for (b, out) in out.chunks_exact_mut(self.out.stride()).enumerate() {
+            out[..d].copy_from_slice(&bottom[b * stride..b * stride + d]);
+            for (f, out) in out[d..(features + 1) * d].chunks_exact_mut(d).enumerate() {
+                let row = (b * features + f) * stride;
+                out.copy_from_slice(&pooled[row..row + d]);
+            }
+        }
+        memory.put(self.out.buffer, out);
+    }
+}
+
+/// The same cut apart again.
+#[derive(Debug, Clone, Copy)]
+pub struct Backward {
+    /// (B, (F+1)·d)
+    pub grad_out: Matrix,
+    /// (B, d), written
+    pub grad_bottom: Matrix,
+    /// (B·F, d), written
+    pub grad_pooled: Matrix,
+}
+
+impl Backward {
+    /// The CPU twin of `backward`.
+    pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
+        let mut grad_bottom = memory.take(self.grad_bottom.buffer);
+        let mut grad_pooled = memory.take(self.grad_pooled.buffer);
+        let grad_out = memory.floats(self.grad_out.buffer);
+        let (d, stride) = (self.grad_bottom.cols, self.grad_bottom.stride());
+        let features = self.grad_pooled.rows / self.grad_bottom.rows;
+        for (b, grad_out) in grad_out.chunks_exact(self.grad_out.stride()).enumerate() {
+            grad_bottom[b * stride..b * stride + d].copy_from_slice(&grad_out[..d]);
+            for (f, grad_out) in grad_out[d..(features + 1) * d].chunks_exact(d).enumerate() {
+                let row = (b * features + f) * stride;
+                grad_pooled[row..row + d].copy_from_slice(grad_out);
+            }
+        }
+        memory.put(self.grad_bottom.buffer, grad_bottom);
+        memory.put(self.grad_pooled.buffer, grad_pooled);
+    }
+}

@@ -1,0 +1,122 @@
+//! One further factor of every table's product (Ghaemmaghami et al. 2020, Eq. 2): y[u] = x[u]·W[table(u)], computed once a
+//! unique row. The factors of all tables lie in one matrix, table t's block in rows `t·inputs..(t+1)·inputs`.
+
+use crate::backend::cpu::{Memory, Real};
+use crate::backend::layout::UNIQUE;
+use crate::backend::product::{Form, View, product};
+use crate::backend::{Matrix, SparseBatch};
+use rayon::prelude::*;
+
+/// Unique rows that one task computes. Fixed: the bits must not depend on the number of threads.
+const ROWS: usize = 256;
+
+/// y[u] = x[u]·W[table(u)].
+#[derive(Debug, Clone, Copy)]
+pub struct Forward {
+    /// Which rows belong to which table
+    pub batch: SparseBatch,
+    /// (capacity, inputs)
+    pub x: Matrix,
+    /// (F·inputs, outputs)
+    pub weight: Matrix,
+    /// (capacity, outputs), written up to the number of unique rows
+    pub y: Matrix,
+}
+
+impl Forward {
+    /// The CPU twin of `forward`.
+    pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
+        by_table(memory, &self.batch, self.x, self.weight, self.y, Form::Plain);
+    }
+}
+
+/// grad_x[u] = grad_y[u]·W[table(u)]ᵀ.
+#[derive(Debug, Clone, Copy)]
+pub struct BackwardInput {
+    /// Which rows belong to which table
+    pub batch: SparseBatch,
+    /// (capacity, outputs)
+    pub grad_y: Matrix,
+    /// (F·inputs, outputs)
+    pub weight: Matrix,
+    /// (capacity, inputs), written up to the number of unique rows
+    pub grad_x: Matrix,
+}
+
+impl BackwardInput {
+    /// The CPU twin of `backward_input`.
+    pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
+        let form = Form::RightTransposed;
+        by_table(memory, &self.batch, self.grad_y, self.weight, self.grad_x, form);
+    }
+}
+
+/// out[u] = a[u]·W or a[u]·Wᵀ, W the block of u's table.
+fn by_table<T: Real>(memory: &mut Memory<T>, batch: &SparseBatch, a: Matrix, weight: Matrix, out: Matrix, form: Form) {
+    let mut values = memory.take(out.buffer);
+    let unique = memory.ints(batch.counts)[UNIQUE] as usize;
+    let table_start = memory.ints(batch.table_start);
+    let (a_values, weights) = (memory.floats(a.buffer), memory.floats(weight.buffer));
+    let block = weight.rows / batch.num_tables;
+    let stride = out.stride();
+    values[..unique * stride]
+        .par_chunks_mut(ROWS * stride)
+        .enumerate()
+        .for_each(|(chunk, values)| {
+            let (first, last) = (chunk * ROWS, chunk * ROWS + values.len() / stride);
+            let mut table = table_start.partition_point(|&start| start as usize <= first) - 1;
+            let mut from = first;
+            while from < last {
+                let to = (table_start[table + 1] as usize).min(last);
+                let a = View::rows_of(a_values, from..to, a.cols, a.stride());
+                let w = View::rows_of(
+                    weights,
+                    table * block..(table + 1) * block,
+                    weight.cols,
+                    weight.stride(),
+                );
+                let out_rows = &mut values[(from - first) * stride..(to - first) * stride];
+                product(out_rows, out.cols, stride, form, a, w);
+                (from, table) = (to, table + 1);
+            }
+        });
+    memory.put(out.buffer, values);
+}
+
+/// grad_W[t] = Σ_{u of table t} x[u]ᵀ·grad_y[u].
+#[derive(Debug, Clone, Copy)]
+pub struct BackwardWeight {
+    /// Which rows belong to which table
+    pub batch: SparseBatch,
+    /// (capacity, inputs)
+    pub x: Matrix,
+    /// (capacity, outputs)
+    pub grad_y: Matrix,
+    /// (F·inputs, outputs), written; a table without rows in the batch gets zeros
+    pub grad_weight: Matrix,
+}
+
+impl BackwardWeight {
+    /// The CPU twin of `backward_weight`.
+    pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
+        let mut grad_weight = memory.take(self.grad_weight.buffer);
+        let table_start = memory.ints(self.batch.table_start);
+        let (x, grad_y) = (memory.floats(self.x.buffer), memory.floats(self.grad_y.buffer));
+        let (cols, stride) = (self.grad_weight.cols, self.grad_weight.stride());
+        let block = self.grad_weight.rows / self.batch.num_tables;
+        grad_weight
+            .par_chunks_mut(block * stride)
+            .enumerate()
+            .for_each(|(table, grad_weight)| {
+                let rows = table_start[table] as usize..table_start[table + 1] as usize;
+                if rows.is_empty() {
+                    grad_weight.fill(T::zero());
+                    return;
+                }
+                let x = View::rows_of(x, rows.clone(), self.x.cols, self.x.stride());
+                let grad_y = View::rows_of(grad_y, rows, self.grad_y.cols, self.grad_y.stride());
+                product(grad_weight, cols, stride, Form::LeftTransposed, x, grad_y);
+            });
+        memory.put(self.grad_weight.buffer, grad_weight);
+    }
+}

@@ -1,0 +1,80 @@
+//! Bags: a categorical feature is a bag of rows, summed (DLRM's EmbeddingBag). A plain category is a bag of length one; an
+//! empty bag is zero.
+
+use crate::backend::cpu::{Memory, Real};
+use crate::backend::layout::UNIQUE;
+use crate::backend::{Matrix, SparseBatch};
+use rayon::prelude::*;
+
+/// Rows that one task computes.
+const ROWS: usize = 1024;
+
+/// pooled[bag] = Σ_{entries of the bag} y[entry].
+#[derive(Debug, Clone, Copy)]
+pub struct Forward {
+    /// Bags and their entries
+    pub batch: SparseBatch,
+    /// (capacity, d): one row a unique row
+    pub y: Matrix,
+    /// (B·F, d), written
+    pub pooled: Matrix,
+}
+
+impl Forward {
+    /// The CPU twin of `forward`.
+    pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
+        let (offsets, entries) = (self.batch.bag_offsets, self.batch.bag_entries);
+        sum_segments(memory, offsets, entries, self.y, self.pooled, self.batch.num_bags);
+    }
+}
+
+/// grad_y[u] = Σ_{bags that use u} grad_pooled[bag], in ascending order of bags.
+#[derive(Debug, Clone, Copy)]
+pub struct Backward {
+    /// Rows and their uses
+    pub batch: SparseBatch,
+    /// (B·F, d)
+    pub grad_pooled: Matrix,
+    /// (capacity, d), written up to the number of unique rows
+    pub grad_y: Matrix,
+}
+
+impl Backward {
+    /// The CPU twin of `backward`.
+    pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
+        let unique = memory.ints(self.batch.counts)[UNIQUE] as usize;
+        let (offsets, uses) = (self.batch.use_offsets, self.batch.uses);
+        sum_segments(memory, offsets, uses, self.grad_pooled, self.grad_y, unique);
+    }
+}
+
+/// out[i] = Σ_{e in offsets[i]..offsets[i+1]} rows[entries[e]], for i < count, each segment in its order.
+fn sum_segments<T: Real>(
+    memory: &mut Memory<T>,
+    offsets: crate::backend::Ints,
+    entries: crate::backend::Ints,
+    rows: Matrix,
+    out: Matrix,
+    count: usize,
+) {
+    let mut values = memory.take(out.buffer);
+    let (offsets, entries) = (memory.ints(offsets), memory.ints(entries));
+    let rows = memory.floats(rows.buffer);
+    let stride = out.stride();
+    values[..count * stride]
+        .par_chunks_mut(ROWS * stride)
+        .enumerate()
+        .for_each(|(chunk, values)| {
+            for (i, sum) in values.chunks_exact_mut(stride).enumerate() {
+                let i = chunk * ROWS + i;
+                sum.fill(T::zero());
+                for &entry in &entries[offsets[i] as usize..offsets[i + 1] as usize] {
+                    let row = &rows[entry as usize * stride..(entry as usize + 1) * stride];
+                    for (sum, &value) in sum.iter_mut().zip(row) {
+                        *sum += value;
+                    }
+                }
+            }
+        });
+    memory.put(out.buffer, values);
+}
