@@ -1,3 +1,9 @@
 //! Raw click logs → prepared data set → batches.
 
+mod arrow_file;
+pub mod dataset;
+pub mod examples;
 pub mod loader;
+pub mod schema;
+pub mod source;
+pub mod vocabulary;
