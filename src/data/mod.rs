@@ -3,6 +3,7 @@
 mod arrow_file;
 pub mod dataset;
 pub mod examples;
+pub mod flights;
 pub mod loader;
 pub mod schema;
 pub mod source;
