@@ -5,6 +5,7 @@ pub mod dataset;
 pub mod examples;
 pub mod flights;
 pub mod loader;
+pub mod planted;
 pub mod schema;
 pub mod source;
 pub mod vocabulary;
