@@ -50,8 +50,7 @@ fn map_to_buffer(map: memmap2::Mmap) -> Buffer {
 }
 
 fn decode(file: Buffer, columns: Option<&[usize]>) -> Result<ArrowFile, ArrowError> {
-    let damaged =
-        |what: &str| ArrowError::ParseError(format!("{what}: the file is truncated or damaged"));
+    let damaged = |what: &str| ArrowError::ParseError(format!("{what}: the file is truncated or damaged"));
     let end = file
         .len()
         .checked_sub(TRAILER)
@@ -62,11 +61,9 @@ fn decode(file: Buffer, columns: Option<&[usize]>) -> Result<ArrowFile, ArrowErr
     let footer_start = end
         .checked_sub(footer_length)
         .ok_or_else(|| damaged("footer out of range"))?;
-    let footer = root_as_footer(&file[footer_start..end])
-        .map_err(|error| damaged(&format!("unreadable footer ({error})")))?;
-    let schema = Arc::new(try_fb_to_schema(
-        footer.schema().ok_or_else(|| damaged("no schema"))?,
-    )?);
+    let footer =
+        root_as_footer(&file[footer_start..end]).map_err(|error| damaged(&format!("unreadable footer ({error})")))?;
+    let schema = Arc::new(try_fb_to_schema(footer.schema().ok_or_else(|| damaged("no schema"))?)?);
     let mut elements = Vec::new();
     for field in schema.fields() {
         let sizes = element_bytes(field.data_type()).ok_or_else(|| {
@@ -77,10 +74,7 @@ fn decode(file: Buffer, columns: Option<&[usize]>) -> Result<ArrowFile, ArrowErr
         })?;
         elements.extend_from_slice(sizes);
     }
-    if footer
-        .dictionaries()
-        .is_some_and(|blocks| !blocks.is_empty())
-    {
+    if footer.dictionaries().is_some_and(|blocks| !blocks.is_empty()) {
         return Err(ArrowError::ParseError(
             "dictionary-encoded columns are not part of a prepared data set".into(),
         ));
@@ -91,8 +85,7 @@ fn decode(file: Buffer, columns: Option<&[usize]>) -> Result<ArrowFile, ArrowErr
     }
     let mut batches = Vec::new();
     for block in footer.recordBatches().into_iter().flatten() {
-        let bytes = block_bytes(&file, block, footer_start)
-            .ok_or_else(|| damaged("record batch out of range"))?;
+        let bytes = block_bytes(&file, block, footer_start).ok_or_else(|| damaged("record batch out of range"))?;
         if !buffers_are_sound(&bytes, block, &elements) {
             return Err(damaged("a column out of range"));
         }
@@ -138,13 +131,9 @@ fn buffers_are_sound(bytes: &Buffer, block: &Block, elements: &[u64]) -> bool {
     let buffers = batch.buffers().unwrap_or_default();
     buffers.len() == elements.len()
         && buffers.iter().zip(elements).all(|(buffer, element)| {
-            match (
-                u64::try_from(buffer.offset()),
-                u64::try_from(buffer.length()),
-            ) {
+            match (u64::try_from(buffer.offset()), u64::try_from(buffer.length())) {
                 (Ok(offset), Ok(length)) => {
-                    offset.checked_add(length).is_some_and(|end| end <= body)
-                        && length % element == 0
+                    offset.checked_add(length).is_some_and(|end| end <= body) && length % element == 0
                 }
                 _ => false,
             }

@@ -99,8 +99,7 @@ impl Dataset {
             path: file.clone(),
             message,
         };
-        let schema: Schema = toml::from_str(&text)
-            .map_err(|error| invalid(error.to_string().trim_end().to_owned()))?;
+        let schema: Schema = toml::from_str(&text).map_err(|error| invalid(error.to_string().trim_end().to_owned()))?;
         if schema.format != FORMAT {
             return Err(invalid(format!(
                 "format {} where this version reads {FORMAT}; prepare the data set again",

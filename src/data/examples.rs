@@ -54,9 +54,7 @@ impl Bags {
     fn bag(&self, index: usize) -> &[u32] {
         match self {
             Bags::Plain(rows) => std::slice::from_ref(&rows[index]),
-            Bags::List { offsets, rows } => {
-                &rows[offsets[index] as usize..offsets[index + 1] as usize]
-            }
+            Bags::List { offsets, rows } => &rows[offsets[index] as usize..offsets[index + 1] as usize],
         }
     }
 }
@@ -112,11 +110,7 @@ impl Examples {
             path: path.clone(),
             message,
         };
-        for (column, values) in dense
-            .iter()
-            .enumerate()
-            .filter(|(_, values)| values.len() != len)
-        {
+        for (column, values) in dense.iter().enumerate().filter(|(_, values)| values.len() != len) {
             return Err(wrong(format!(
                 "dense column {column} has {} values for {len} labels",
                 values.len()
@@ -139,21 +133,13 @@ impl Examples {
         let dense: Vec<_> = dense.into_iter().map(ScalarBuffer::from).collect();
         let bags: Vec<(ScalarBuffer<i32>, ScalarBuffer<u32>)> = bags
             .into_iter()
-            .map(|(offsets, rows)| {
-                (
-                    offsets.into_iter().map(|offset| offset as i32).collect(),
-                    rows.into(),
-                )
-            })
+            .map(|(offsets, rows)| (offsets.into_iter().map(|offset| offset as i32).collect(), rows.into()))
             .collect();
         let batches = (0..len).step_by(BATCH_ROWS).map(|start| {
             let rows = BATCH_ROWS.min(len - start);
             Batch {
                 labels: labels.slice(start, rows),
-                dense: dense
-                    .iter()
-                    .map(|column| column.slice(start, rows))
-                    .collect(),
+                dense: dense.iter().map(|column| column.slice(start, rows)).collect(),
                 bags: bags
                     .iter()
                     .map(|(offsets, all)| Bags::List {
@@ -240,20 +226,16 @@ impl Examples {
                 message,
             });
         }
-        let first = self
-            .batches
-            .par_iter()
-            .enumerate()
-            .filter_map(|(number, batch)| {
-                batch
-                    .first_bad_value(schema)
-                    .map(|(index, column, message)| DatasetError::Value {
-                        path: self.path.clone(),
-                        row: (number << BATCH_SHIFT) + index,
-                        column,
-                        message,
-                    })
-            });
+        let first = self.batches.par_iter().enumerate().filter_map(|(number, batch)| {
+            batch
+                .first_bad_value(schema)
+                .map(|(index, column, message)| DatasetError::Value {
+                    path: self.path.clone(),
+                    row: (number << BATCH_SHIFT) + index,
+                    column,
+                    message,
+                })
+        });
         first.find_first(|_| true).map_or(Ok(()), Err)
     }
 }
@@ -264,11 +246,7 @@ impl Batch {
         let bad = |array: &ArrayRef, name: &str| DatasetError::Column {
             path: path.to_owned(),
             column: name.to_owned(),
-            message: format!(
-                "{} with {} nulls cannot be read",
-                array.data_type(),
-                array.null_count()
-            ),
+            message: format!("{} with {} nulls cannot be read", array.data_type(), array.null_count()),
         };
         let floats = |index: usize| {
             let (array, name) = column(index);
@@ -294,11 +272,7 @@ impl Batch {
 
     /// (index, column, what is wrong) of the first column that holds a bad value.
     fn first_bad_value(&self, schema: &Schema) -> Option<(usize, String, String)> {
-        if let Some(index) = self
-            .labels
-            .iter()
-            .position(|&label| label != 0.0 && label != 1.0)
-        {
+        if let Some(index) = self.labels.iter().position(|&label| label != 0.0 && label != 1.0) {
             return Some((
                 index,
                 "label".to_owned(),
@@ -307,24 +281,15 @@ impl Batch {
         }
         for (values, name) in self.dense.iter().zip(&schema.dense) {
             if let Some(index) = values.iter().position(|value| !value.is_finite()) {
-                return Some((
-                    index,
-                    name.clone(),
-                    format!("{} is not finite", values[index]),
-                ));
+                return Some((index, name.clone(), format!("{} is not finite", values[index])));
             }
         }
         for (bags, feature) in self.bags.iter().zip(&schema.categorical) {
-            if let Some(index) =
-                bags.first_bad(self.labels.len(), feature.num_embeddings, feature.max_bag)
-            {
+            if let Some(index) = bags.first_bad(self.labels.len(), feature.num_embeddings, feature.max_bag) {
                 let (bag, n, longest) = (bags.bag(index), feature.num_embeddings, feature.max_bag);
                 let message = match bag.iter().find(|&&row| row as usize >= n) {
                     Some(row) => format!("row {row} of a table with {n} rows"),
-                    None => format!(
-                        "a bag of {} where dataset.toml says at most {longest}",
-                        bag.len()
-                    ),
+                    None => format!("a bag of {} where dataset.toml says at most {longest}", bag.len()),
                 };
                 return Some((index, feature.name.clone(), message));
             }
@@ -339,10 +304,7 @@ impl Bags {
             return (plain.null_count() == 0).then(|| Bags::Plain(plain.values().clone()));
         }
         let list = array.as_any().downcast_ref::<ListArray>()?;
-        let rows = list
-            .values()
-            .as_any()
-            .downcast_ref::<PrimitiveArray<UInt32Type>>()?;
+        let rows = list.values().as_any().downcast_ref::<PrimitiveArray<UInt32Type>>()?;
         (list.null_count() == 0 && rows.null_count() == 0).then(|| Bags::List {
             offsets: list.offsets().inner().clone(),
             rows: rows.values().clone(),
@@ -362,8 +324,7 @@ impl Bags {
             Bags::Plain(_) if in_range && max_bag >= 1 => None,
             _ => (0..len).find(|&index| {
                 let bag = self.bag(index);
-                bag.len() > max_bag
-                    || (!in_range && bag.iter().any(|&row| row as usize >= num_embeddings))
+                bag.len() > max_bag || (!in_range && bag.iter().any(|&row| row as usize >= num_embeddings))
             }),
         }
     }
@@ -393,20 +354,14 @@ fn check_columns(
     }
     for (found, expected) in found.fields().iter().zip(expected.fields()) {
         let same_type = match (found.data_type(), expected.data_type()) {
-            (DataType::List(found), DataType::List(expected)) => {
-                found.data_type() == expected.data_type()
-            }
+            (DataType::List(found), DataType::List(expected)) => found.data_type() == expected.data_type(),
             (found, expected) => found == expected,
         };
         if found.name() != expected.name() || !same_type {
             return Err(DatasetError::Column {
                 path: path.to_owned(),
                 column: expected.name().clone(),
-                message: format!(
-                    "{:?} of type {} stands in its place",
-                    found.name(),
-                    found.data_type()
-                ),
+                message: format!("{:?} of type {} stands in its place", found.name(), found.data_type()),
             });
         }
     }

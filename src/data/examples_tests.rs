@@ -45,12 +45,7 @@ fn schema(rows: u64) -> Schema {
 fn batch(schema: &Schema, rows: std::ops::Range<usize>) -> RecordBatch {
     let bags: Vec<Vec<u32>> = rows
         .clone()
-        .map(|i| {
-            [i as u32 % 7, i as u32 % 5]
-                .into_iter()
-                .take(i % 3)
-                .collect()
-        })
+        .map(|i| [i as u32 % 7, i as u32 % 5].into_iter().take(i % 3).collect())
         .collect();
     let bag = ListArray::new(
         list_item(),
@@ -61,12 +56,8 @@ fn batch(schema: &Schema, rows: std::ops::Range<usize>) -> RecordBatch {
     RecordBatch::try_new(
         Arc::new(schema.arrow()),
         vec![
-            Arc::new(Float32Array::from_iter_values(
-                rows.clone().map(|i| (i % 2) as f32),
-            )),
-            Arc::new(Float32Array::from_iter_values(
-                rows.clone().map(|i| i as f32 / 2.0),
-            )),
+            Arc::new(Float32Array::from_iter_values(rows.clone().map(|i| (i % 2) as f32))),
+            Arc::new(Float32Array::from_iter_values(rows.clone().map(|i| i as f32 / 2.0))),
             Arc::new(UInt32Array::from_iter_values(rows.map(|i| i as u32 % 10))),
             Arc::new(bag),
         ],
@@ -77,15 +68,9 @@ fn batch(schema: &Schema, rows: std::ops::Range<usize>) -> RecordBatch {
 fn write(directory: &Path, schema: &Schema, batches: &[RecordBatch]) {
     let file = fs::File::create(directory.join("train.arrow")).unwrap();
     let mut writer = arrow_ipc::writer::FileWriter::try_new(file, &schema.arrow()).unwrap();
-    batches
-        .iter()
-        .for_each(|batch| writer.write(batch).unwrap());
+    batches.iter().for_each(|batch| writer.write(batch).unwrap());
     writer.finish().unwrap();
-    fs::write(
-        directory.join("dataset.toml"),
-        toml::to_string(schema).unwrap(),
-    )
-    .unwrap();
+    fs::write(directory.join("dataset.toml"), toml::to_string(schema).unwrap()).unwrap();
 }
 
 #[test]
@@ -96,20 +81,13 @@ fn values_come_back_across_a_batch_boundary() {
     write(
         directory.path(),
         &schema,
-        &[
-            batch(&schema, 0..BATCH_ROWS),
-            batch(&schema, BATCH_ROWS..rows),
-        ],
+        &[batch(&schema, 0..BATCH_ROWS), batch(&schema, BATCH_ROWS..rows)],
     );
     let dataset = Dataset::open(directory.path()).unwrap();
     assert_eq!(dataset.schema, schema);
     let examples = dataset.split(Split::Train).unwrap();
     assert_eq!(
-        (
-            examples.len(),
-            examples.num_dense(),
-            examples.num_features()
-        ),
+        (examples.len(), examples.num_dense(), examples.num_features()),
         (rows, 1, 2)
     );
     for i in 0..rows {
@@ -126,12 +104,7 @@ fn memory_reads_like_a_file() {
     let offsets: Vec<u32> = (0..=rows as u32).map(|i| i / 2).collect();
     let entries: Vec<u32> = (0..rows as u32 / 2).map(|i| i % 9).collect();
     let labels: Vec<f32> = (0..rows).map(|i| (i % 2) as f32).collect();
-    let examples = Examples::from_memory(
-        labels.clone(),
-        vec![labels.clone()],
-        vec![(offsets, entries)],
-    )
-    .unwrap();
+    let examples = Examples::from_memory(labels.clone(), vec![labels.clone()], vec![(offsets, entries)]).unwrap();
     for row in [0, 1, BATCH_ROWS - 1, BATCH_ROWS, rows - 1] {
         assert_eq!(examples.label(row), labels[row]);
         assert_eq!(examples.dense(row, 0), labels[row]);
@@ -193,12 +166,7 @@ fn a_file_that_disagrees_with_dataset_toml_is_refused() {
         &schema,
         &[batch(&schema, 0..10), batch(&schema, 10..20)],
     );
-    assert!(
-        open()
-            .unwrap_err()
-            .to_string()
-            .contains("exactly 65536 rows")
-    );
+    assert!(open().unwrap_err().to_string().contains("exactly 65536 rows"));
     let mut renamed = schema.clone();
     renamed.dense[0] = "y".to_owned();
     write(directory.path(), &schema, &[batch(&schema, 0..20)]);

@@ -1,11 +1,15 @@
 //! Raw click logs → prepared data set → batches.
 
 mod arrow_file;
+pub mod avazu;
+pub mod criteo;
 pub mod dataset;
 pub mod examples;
 pub mod flights;
+mod input;
 pub mod loader;
 pub mod planted;
+pub mod prepare;
 pub mod schema;
 pub mod source;
 pub mod vocabulary;

@@ -149,9 +149,7 @@ impl Schema {
 
     /// The place of a categorical feature among the categorical ones.
     pub fn categorical_index(&self, name: &str) -> Option<usize> {
-        self.categorical
-            .iter()
-            .position(|feature| feature.name == name)
+        self.categorical.iter().position(|feature| feature.name == name)
     }
 
     /// Rows of all tables together.

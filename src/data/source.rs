@@ -95,20 +95,12 @@ impl RawExample {
     /// # Panics
     /// If `feature ≥ num_features()`.
     pub fn bag(&self, feature: usize) -> impl ExactSizeIterator<Item = &[u8]> {
-        let first = if feature == 0 {
-            0
-        } else {
-            self.bag_ends[feature - 1]
-        };
+        let first = if feature == 0 { 0 } else { self.bag_ends[feature - 1] };
         (first..self.bag_ends[feature]).map(|value| self.value(value))
     }
 
     fn value(&self, value: usize) -> &[u8] {
-        let start = if value == 0 {
-            0
-        } else {
-            self.value_ends[value - 1]
-        };
+        let start = if value == 0 { 0 } else { self.value_ends[value - 1] };
         &self.bytes[start..self.value_ends[value]]
     }
 
@@ -264,13 +256,8 @@ mod tests {
             example.push_to_bag(b"xy");
             example.push_to_bag(b"z");
             example.end_bag();
-            let bags: Vec<Vec<&[u8]>> = (0..4)
-                .map(|feature| example.bag(feature).collect())
-                .collect();
-            assert_eq!(
-                bags,
-                [vec![&b"a"[..]], vec![b""], vec![], vec![b"xy", b"z"]]
-            );
+            let bags: Vec<Vec<&[u8]>> = (0..4).map(|feature| example.bag(feature).collect()).collect();
+            assert_eq!(bags, [vec![&b"a"[..]], vec![b""], vec![], vec![b"xy", b"z"]]);
         }
     }
 

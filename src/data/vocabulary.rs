@@ -61,10 +61,7 @@ impl Vocabulary {
             )?;
         }
         let frequencies = frequencies(path, &file.batches, 2, rows)?;
-        Ok(Vocabulary {
-            values,
-            frequencies,
-        })
+        Ok(Vocabulary { values, frequencies })
     }
 
     /// Reads the frequencies alone.
@@ -98,9 +95,7 @@ pub(super) fn write<'a>(
             schema.clone(),
             vec![
                 Arc::new(StringArray::from_iter_values(rows.clone().map(&value))),
-                Arc::new(UInt32Array::from_iter_values(
-                    rows.clone().map(|row| row as u32),
-                )),
+                Arc::new(UInt32Array::from_iter_values(rows.clone().map(|row| row as u32))),
                 Arc::new(UInt64Array::from(frequencies[rows].to_vec())),
             ],
         );
@@ -116,9 +111,7 @@ fn check_types(path: &Path, schema: &Schema) -> Result<(), DatasetError> {
             .fields()
             .iter()
             .zip(expected.fields())
-            .all(|(found, expected)| {
-                found.name() == expected.name() && found.data_type() == expected.data_type()
-            });
+            .all(|(found, expected)| found.name() == expected.name() && found.data_type() == expected.data_type());
     if same {
         return Ok(());
     }
@@ -129,11 +122,7 @@ fn check_types(path: &Path, schema: &Schema) -> Result<(), DatasetError> {
     })
 }
 
-fn downcast<'a, T: Array + 'static>(
-    path: &Path,
-    batch: &'a RecordBatch,
-    column: usize,
-) -> Result<&'a T, DatasetError> {
+fn downcast<'a, T: Array + 'static>(path: &Path, batch: &'a RecordBatch, column: usize) -> Result<&'a T, DatasetError> {
     let array = batch.column(column);
     let typed = array
         .as_any()
@@ -149,11 +138,7 @@ fn downcast<'a, T: Array + 'static>(
     })
 }
 
-fn check_row_numbers(
-    path: &Path,
-    rows: &PrimitiveArray<UInt32Type>,
-    end: usize,
-) -> Result<(), DatasetError> {
+fn check_row_numbers(path: &Path, rows: &PrimitiveArray<UInt32Type>, end: usize) -> Result<(), DatasetError> {
     let start = end - rows.len();
     match rows
         .values()
@@ -164,25 +149,15 @@ fn check_row_numbers(
         None => Ok(()),
         Some((index, row)) => Err(DatasetError::Inconsistent {
             path: path.to_owned(),
-            message: format!(
-                "row number {row} stands where {} is expected",
-                start + index
-            ),
+            message: format!("row number {row} stands where {} is expected", start + index),
         }),
     }
 }
 
-fn frequencies(
-    path: &Path,
-    batches: &[RecordBatch],
-    column: usize,
-    rows: usize,
-) -> Result<Vec<u64>, DatasetError> {
+fn frequencies(path: &Path, batches: &[RecordBatch], column: usize, rows: usize) -> Result<Vec<u64>, DatasetError> {
     let mut frequencies = Vec::with_capacity(rows);
     for batch in batches {
-        frequencies.extend_from_slice(
-            downcast::<PrimitiveArray<UInt64Type>>(path, batch, column)?.values(),
-        );
+        frequencies.extend_from_slice(downcast::<PrimitiveArray<UInt64Type>>(path, batch, column)?.values());
     }
     if frequencies.len() == rows {
         return Ok(frequencies);
