@@ -6,6 +6,7 @@ pub mod collapse;
 pub mod devices;
 pub mod evaluate;
 pub mod prepare;
+pub mod progress;
 pub mod spectrum;
 pub mod study;
 pub mod train;

@@ -1,1 +1,15 @@
-//! Initial values, the step, a run.
+//! Initial values, the step, a run: metrics, schedule, checkpoint.
+
+pub mod batches;
+pub mod collapse;
+pub mod engine;
+pub mod evaluate;
+pub mod initialize;
+pub mod metrics;
+pub mod network;
+pub mod parameters;
+pub mod run;
+pub mod schedule;
+pub mod state;
+pub mod step;
+pub mod summary;

@@ -1,0 +1,165 @@
+//! A model in a backend's memory: started from the seed, loaded from a checkpoint, written to one.
+
+use super::engine::{Engine, EngineError};
+use super::initialize::{TableInitial, mlp_bias, mlp_weight};
+use super::parameters::{Named, Parameters};
+use super::run::TrainError;
+use crate::data::dataset::Dataset;
+use crate::data::loader::Batch;
+use crate::data::schema::Schema;
+use crate::model::architecture::{TableShape, collapsed_name};
+use crate::model::checkpoint::{self, Checkpoint, Metadata, Tensor};
+use crate::model::{Architecture, Config};
+use ndarray::Array2;
+use std::cell::RefCell;
+use std::path::Path;
+
+/// A model in a backend's memory.
+pub struct Model {
+    /// Its shapes.
+    pub architecture: Architecture,
+    /// Where its numbers lie.
+    pub parameters: Parameters,
+}
+
+/// The network of a configuration over a data set.
+pub fn architecture(config: &Config, schema: &Schema) -> Architecture {
+    let tables = schema.categorical.iter().map(|feature| TableShape {
+        feature: feature.name.clone(),
+        num_embeddings: feature.num_embeddings,
+        max_bag: feature.max_bag,
+    });
+    Architecture::new(config, schema.dense.len(), tables.collect())
+}
+
+impl Model {
+    fn allocate(config: &Config, dataset: &Dataset, engine: &mut Engine) -> Result<Self, TrainError> {
+        let architecture = architecture(config, &dataset.schema);
+        let parameters = Parameters::allocate(&architecture, config.optimizer.rule, engine)?;
+        Ok(Self {
+            architecture,
+            parameters,
+        })
+    }
+
+    /// The model as the seed starts it.
+    pub fn initial(config: &Config, dataset: &Dataset, engine: &mut Engine) -> Result<Self, TrainError> {
+        let model = Self::allocate(config, dataset, engine)?;
+        let depth = model.architecture.factor_widths.len();
+        let (mlps, factors) = {
+            let tables = model.architecture.tables.len() * depth;
+            model.parameters.named.split_at(model.parameters.named.len() - tables)
+        };
+        for named in mlps {
+            let values = match named.shape[..] {
+                [outputs, inputs] => mlp_weight(config.seed, &named.name, [outputs, inputs]),
+                _ => mlp_bias(config.seed, &named.name, named.shape[0]),
+            };
+            write_array(engine, named, &values)?;
+        }
+        // The first factors of all tables come first, then the second factors of all, ….
+        let num_tables = model.architecture.tables.len();
+        for (t, table) in model.architecture.tables.iter().enumerate() {
+            let initial = TableInitial::new(config, &table.feature, table.num_embeddings);
+            engine.write_region::<EngineError>(&factors[t].region, |rows, out| {
+                initial.first_rows(rows, out);
+                Ok(())
+            })?;
+            for (j, values) in initial.further.iter().enumerate() {
+                write_array(engine, &factors[(j + 1) * num_tables + t], values)?;
+            }
+        }
+        Ok(model)
+    }
+
+    /// The model of a checkpoint, with the optimiser's sums where it has them. A collapsed model has one table a feature.
+    pub fn load(
+        config: &Config,
+        dataset: &Dataset,
+        checkpoint: &Checkpoint,
+        engine: &mut Engine,
+    ) -> Result<Self, TrainError> {
+        let model = Self::allocate(config, dataset, engine)?;
+        let collapsed = checkpoint.metadata()?.collapsed;
+        for named in &model.parameters.named {
+            let table = named
+                .name
+                .strip_suffix(".factor.1")
+                .and_then(|name| name.strip_prefix("embedding."));
+            let name = match table {
+                Some(feature) if collapsed => collapsed_name(feature),
+                _ => named.name.clone(),
+            };
+            let values = checkpoint.read(&name, &named.shape)?;
+            write_values(engine, named, &values)?;
+        }
+        if !collapsed {
+            for named in &model.parameters.sums {
+                let values = checkpoint.read(&named.name, &named.shape)?;
+                write_values(engine, named, &values)?;
+            }
+        }
+        Ok(model)
+    }
+
+    /// An empty batch for this model.
+    pub fn empty_batch(&self, batch_size: usize, capacity: usize) -> Batch {
+        let num_dense = self.architecture.num_dense_features;
+        Batch::new(batch_size, num_dense, &self.parameters.row_layout(), capacity)
+    }
+
+    /// Writes the whole state after `step` steps.
+    pub fn write(
+        &self,
+        config: &Config,
+        dataset: &Dataset,
+        engine: &mut Engine,
+        step: u64,
+        path: &Path,
+    ) -> Result<(), TrainError> {
+        let features = self.architecture.tables.iter().map(|table| table.feature.clone());
+        let metadata = Metadata {
+            config: checkpoint_config(config),
+            step,
+            data_sha256: dataset.schema.source.sha256.clone(),
+            features: features.collect(),
+            collapsed: false,
+        };
+        let engine = RefCell::new(engine); // tensors are fetched one by one, while the file is written
+        let tensors = self
+            .parameters
+            .named
+            .iter()
+            .chain(&self.parameters.sums)
+            .map(|named| Tensor::<TrainError> {
+                name: named.name.clone(),
+                shape: named.shape.clone(),
+                values: Box::new(|| Ok(engine.borrow_mut().read_region(&named.region)?)),
+            });
+        checkpoint::write(path, &metadata, tensors.collect())
+    }
+}
+
+/// The part of the configuration that decides the numbers: where it was computed and where the data lay must not change the
+/// checkpoint's bytes.
+fn checkpoint_config(config: &Config) -> Config {
+    Config {
+        data: Default::default(),
+        device: "auto".into(),
+        threads: 0,
+        ..config.clone()
+    }
+}
+
+fn write_array(engine: &mut Engine, named: &Named, values: &Array2<f32>) -> Result<(), EngineError> {
+    let dense: Vec<f32> = values.iter().copied().collect();
+    write_values(engine, named, &dense)
+}
+
+fn write_values(engine: &mut Engine, named: &Named, values: &[f32]) -> Result<(), EngineError> {
+    let cols = named.region.matrix.cols;
+    engine.write_region(&named.region, |rows, out| {
+        out.copy_from_slice(&values[rows.start * cols..rows.end * cols]);
+        Ok(())
+    })
+}
