@@ -55,6 +55,59 @@ pub fn product<T: Real>(out: &mut [T], cols: usize, stride: usize, form: Form, a
     if a.nrows() == 0 {
         return;
     }
-    let out = MatMut::from_row_major_slice_with_stride_mut(out, a.nrows(), cols, stride);
+    // Not from_row_major_slice_with_stride_mut: faer 0.24.4 swaps its strides and writes outside the slice.
+    let out = MatMut::from_column_major_slice_with_stride_mut(out, cols, a.nrows(), stride).transpose_mut();
     matmul(out, Accum::Replace, a, b, T::one(), Par::Seq);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Form, View, product};
+
+    /// Small whole numbers: every sum is exact, so the product must be too.
+    fn numbers(count: usize) -> Vec<f64> {
+        (0..count).map(|i| ((i * 7 + 3) % 11) as f64 - 5.0).collect()
+    }
+
+    #[test]
+    fn products_replace_the_columns_that_count_and_nothing_else() {
+        for (rows, cols, inner) in [(1, 64, 13), (1, 5, 4), (2, 5, 4), (33, 1, 7), (17, 20, 1), (40, 50, 60)] {
+            for form in [Form::Plain, Form::RightTransposed, Form::LeftTransposed] {
+                let (a_rows, a_cols) = if form == Form::LeftTransposed {
+                    (inner, rows)
+                } else {
+                    (rows, inner)
+                };
+                let (b_rows, b_cols) = if form == Form::RightTransposed {
+                    (cols, inner)
+                } else {
+                    (inner, cols)
+                };
+                let (a, b) = (numbers(a_rows * (a_cols + 2)), numbers(b_rows * (b_cols + 3)));
+                let stride = cols + 1;
+                let mut out = vec![0.5; rows * stride];
+                let a_view = View::rows_of(&a, 0..a_rows, a_cols, a_cols + 2);
+                let b_view = View::rows_of(&b, 0..b_rows, b_cols, b_cols + 3);
+                product(&mut out, cols, stride, form, a_view, b_view);
+                for (at, &value) in out.iter().enumerate() {
+                    let (i, j) = (at / stride, at % stride);
+                    let term = |k: usize| {
+                        let a = if form == Form::LeftTransposed {
+                            a[k * (a_cols + 2) + i]
+                        } else {
+                            a[i * (a_cols + 2) + k]
+                        };
+                        let b = if form == Form::RightTransposed {
+                            b[j * (b_cols + 3) + k]
+                        } else {
+                            b[k * (b_cols + 3) + j]
+                        };
+                        a * b
+                    };
+                    let expected = if j == cols { 0.5 } else { (0..inner).map(term).sum() };
+                    assert_eq!(value, expected, "{form:?} {rows} × {cols} × {inner} at {i}, {j}");
+                }
+            }
+        }
+    }
 }
