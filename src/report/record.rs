@@ -1,0 +1,230 @@
+//! What a spectrum report says, before it is written in any form. The JSON schema is in docs/spectrum.md.
+
+use serde::Serialize;
+
+use crate::spectrum::measures::Measures;
+use crate::spectrum::sources::LeftOut;
+use crate::spectrum::table::{Factor, Table};
+use crate::spectrum::{SpectrumError, singular_values};
+
+/// One spectrum: of a table, of its start, or of some of its rows.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Spectrum {
+    /// Rows measured.
+    pub rows: usize,
+    /// Descending, min(rows, d) of them.
+    pub singular_values: Vec<f64>,
+    /// Every measure of [`crate::spectrum::measures`].
+    #[serde(flatten)]
+    pub measures: Measures,
+}
+
+impl Spectrum {
+    /// Measures the product of `factors`; `epsilon` is the spacing of 1.0 in the type it was stored in.
+    ///
+    /// # Errors
+    /// [`SpectrumError`], as [`singular_values`].
+    pub fn of(factors: &[Factor], epsilon: f64, taus: &[f64]) -> Result<Self, SpectrumError> {
+        let singular_values = singular_values(factors)?;
+        let n = factors.first().map_or(0, Factor::rows);
+        let d = factors.last().map_or(0, Factor::cols);
+        let measures = Measures::new(&singular_values, n, d, epsilon, taus);
+        Ok(Spectrum { rows: n, singular_values, measures })
+    }
+}
+
+/// The spectrum of the rows used often in training.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Frequent {
+    /// A row belongs to it if training used it at least so many times.
+    pub min_frequency: u64,
+    /// Share of all uses in training that fell on these rows, 0 to 1.
+    pub share_of_uses: f64,
+    /// Their spectrum.
+    #[serde(flatten)]
+    pub spectrum: Spectrum,
+}
+
+/// One embedding table of one model.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Feature {
+    /// The categorical feature, or the tensor.
+    pub name: String,
+    /// `num_embeddings`.
+    pub n: usize,
+    /// `embedding_dim`.
+    pub d: usize,
+    /// `inner_dim` k; null for a plain table.
+    pub inner_dim: Option<usize>,
+    /// Number of factors N.
+    pub depth: usize,
+    /// Stored numbers, over all factors.
+    pub parameters: usize,
+    /// The table as it is.
+    #[serde(flatten)]
+    pub spectrum: Spectrum,
+    /// The table before training; null where not known.
+    pub initial: Option<Spectrum>,
+    /// The rows used often in training; null where frequencies are not known.
+    pub frequent: Option<Frequent>,
+}
+
+impl Feature {
+    /// Measures a table, its start and its frequent rows.
+    ///
+    /// # Errors
+    /// [`SpectrumError`], which names the tensor.
+    pub fn of(table: &Table, min_frequency: u64, taus: &[f64]) -> Result<Self, SpectrumError> {
+        let epsilon = table.epsilon();
+        let initial = table.initial.as_ref().map(|factors| Spectrum::of(factors, epsilon, taus)).transpose()?;
+        let frequent = match (table.frequent_rows(min_frequency), &table.frequencies) {
+            (Some(rows), Some(counts)) => {
+                let spectrum = Spectrum::of(&table.select_rows(&rows), epsilon, taus)?;
+                let total: u64 = counts.iter().sum();
+                let used: u64 = rows.iter().map(|&i| counts[i]).sum();
+                let share_of_uses = if total > 0 { used as f64 / total as f64 } else { 0.0 };
+                Some(Frequent { min_frequency, share_of_uses, spectrum })
+            }
+            _ => None,
+        };
+        Ok(Feature {
+            name: table.name.clone(),
+            n: table.num_embeddings(),
+            d: table.embedding_dim(),
+            inner_dim: table.inner_dim(),
+            depth: table.factors.len(),
+            parameters: table.parameters(),
+            spectrum: Spectrum::of(&table.factors, epsilon, taus)?,
+            initial,
+            frequent,
+        })
+    }
+
+    /// n·d: what the report sorts by.
+    pub fn size(&self) -> usize {
+        self.n.saturating_mul(self.d)
+    }
+}
+
+/// The tables of one input.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Model {
+    /// What it is called in the report.
+    pub name: String,
+    /// The features, largest n·d first.
+    pub features: Vec<Feature>,
+    /// Tensors that belong to no table.
+    pub left_out: Vec<LeftOut>,
+    /// What could not be found out, and why.
+    pub notes: Vec<String>,
+}
+
+/// A whole report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// The models compared; their names are distinct.
+    pub models: Vec<Model>,
+    /// The τ of `rank_at`; the first is the one shown.
+    pub taus: Vec<f64>,
+    /// From how many uses in training a row counts as frequent.
+    pub min_frequency: u64,
+}
+
+impl Report {
+    /// Names of all features of all models, the largest n·d first.
+    pub fn feature_names(&self) -> Vec<&str> {
+        let mut names: Vec<(usize, &str)> = Vec::new();
+        for feature in self.models.iter().flat_map(|m| &m.features) {
+            match names.iter_mut().find(|(_, name)| *name == feature.name) {
+                Some((size, _)) => *size = (*size).max(feature.size()),
+                None => names.push((feature.size(), &feature.name)),
+            }
+        }
+        names.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
+        names.into_iter().map(|(_, name)| name).collect()
+    }
+
+    /// Each model that has the feature, by its place in [`Report::models`].
+    pub fn of_feature<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (usize, &'a Model, &'a Feature)> {
+        self.models
+            .iter()
+            .enumerate()
+            .filter_map(move |(i, m)| m.features.iter().find(|f| f.name == name).map(|f| (i, m, f)))
+    }
+
+    /// The text of `spectrum.json`.
+    pub fn json(&self) -> String {
+        #[derive(Serialize)]
+        struct One<'a> {
+            model: &'a str,
+            min_frequency: u64,
+            features: &'a [Feature],
+            left_out: &'a [LeftOut],
+            notes: &'a [String],
+        }
+        #[derive(Serialize)]
+        struct Several<'a> {
+            min_frequency: u64,
+            models: &'a [Model],
+        }
+        let min_frequency = self.min_frequency;
+        let text = match self.models.as_slice() {
+            [Model { name, features, left_out, notes }] => {
+                serde_json::to_string_pretty(&One { model: name, min_frequency, features, left_out, notes })
+            }
+            models => serde_json::to_string_pretty(&Several { min_frequency, models }),
+        };
+        // No map with keys that are not strings, no number that is not finite: nothing that JSON cannot hold.
+        text.expect("a report of strings and finite numbers") + "\n"
+    }
+
+    /// The text of `spectrum.csv`: a header, then one line a feature and model. Empty where not known or undefined.
+    ///
+    /// # Errors
+    /// Only what the csv writer reports for memory, which is never.
+    pub fn csv(&self) -> Result<String, csv::Error> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        for (at, model) in self.models.iter().enumerate() {
+            for (place, feature) in model.features.iter().enumerate() {
+                let cells = csv_cells(model, feature, &self.taus);
+                if at == 0 && place == 0 {
+                    writer.write_record(cells.iter().map(|(name, _)| name))?;
+                }
+                writer.write_record(cells.iter().map(|(_, value)| value))?;
+            }
+        }
+        let bytes = writer.into_inner().map_err(|e| csv::Error::from(e.into_error()))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+/// Names and values of one line of the CSV file.
+fn csv_cells(model: &Model, feature: &Feature, taus: &[f64]) -> Vec<(String, String)> {
+    let text = |value: &serde_json::Value| match value {
+        serde_json::Value::Null => String::new(),
+        value => value.to_string(),
+    };
+    let mut cells = vec![
+        ("model".to_string(), model.name.clone()),
+        ("feature".to_string(), feature.name.clone()),
+        ("n".to_string(), feature.n.to_string()),
+        ("d".to_string(), feature.d.to_string()),
+        ("inner_dim".to_string(), feature.inner_dim.map(|k| k.to_string()).unwrap_or_default()),
+        ("depth".to_string(), feature.depth.to_string()),
+        ("parameters".to_string(), feature.parameters.to_string()),
+        ("largest_singular_value".to_string(), feature.spectrum.singular_values.first().map(f64::to_string).unwrap_or_default()),
+    ];
+    cells.extend(feature.spectrum.measures.fields().iter().map(|(name, value)| (name.clone(), text(value))));
+    // The columns are there for every line, whether the values are known or not.
+    let names = Measures::new(&[], 0, 0, 0.0, taus).fields();
+    for (prefix, spectrum) in
+        [("initial", feature.initial.as_ref()), ("frequent", feature.frequent.as_ref().map(|f| &f.spectrum))]
+    {
+        cells.push((format!("{prefix}_rows"), spectrum.map(|s| s.rows.to_string()).unwrap_or_default()));
+        match spectrum {
+            Some(s) => cells.extend(s.measures.fields().iter().map(|(n, v)| (format!("{prefix}_{n}"), text(v)))),
+            None => cells.extend(names.iter().map(|(n, _)| (format!("{prefix}_{n}"), String::new()))),
+        }
+    }
+    cells
+}

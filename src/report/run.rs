@@ -1,0 +1,179 @@
+//! From paths to a report on disk.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::page::{self, PageError};
+use super::record::{Feature, Model, Report};
+use crate::spectrum::SpectrumError;
+use crate::spectrum::sources::{self, Source, SourceError};
+
+/// What to report, and how.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// From how many uses in training a row counts as frequent.
+    pub min_frequency: u64,
+    /// The τ of `rank_at`, the one shown first.
+    pub taus: Vec<f64>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { min_frequency: 20, taus: vec![0.01] }
+    }
+}
+
+/// What is being done, for a progress bar.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Progress {
+    /// Reading an input.
+    Reading(PathBuf),
+    /// Decomposing a table of the model named: done, of how many, the feature.
+    Measuring(String, usize, usize, String),
+    /// Drawing: done, of how many.
+    Drawing(usize, usize),
+}
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// An input cannot be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// A table has no spectrum.
+    #[error("{}: feature `{feature}`", path.display())]
+    Spectrum {
+        /// The input.
+        path: PathBuf,
+        /// The feature.
+        feature: String,
+        /// What is wrong with it.
+        source: SpectrumError,
+    },
+    /// Two inputs would have the same name.
+    #[error("two inputs are called `{name}`: name each with --name")]
+    SameName {
+        /// The name.
+        name: String,
+    },
+    /// The page cannot be made.
+    #[error(transparent)]
+    Page(#[from] PageError),
+    /// A file cannot be written.
+    #[error("{}: cannot be written", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// Reads and measures every input: (path, name in the report or none for the file's own).
+///
+/// # Errors
+/// [`ReportError`].
+pub fn measure(
+    inputs: &[(PathBuf, Option<String>)],
+    options: &Options,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Report, ReportError> {
+    let mut models: Vec<Model> = Vec::new();
+    let names = names(inputs)?;
+    for ((path, _), name) in inputs.iter().zip(names) {
+        progress(Progress::Reading(path.clone()));
+        let source = sources::open(path)?;
+        models.push(model(source, name, options, progress)?);
+    }
+    Ok(Report { models, taus: options.taus.clone(), min_frequency: options.min_frequency })
+}
+
+/// Distinct names: as given, or the file's stem, or as much of the path as tells it from the others.
+fn names(inputs: &[(PathBuf, Option<String>)]) -> Result<Vec<String>, ReportError> {
+    let parts: Vec<Vec<String>> = inputs
+        .iter()
+        .map(|(path, _)| {
+            let whole = path.canonicalize().unwrap_or_else(|_| path.clone());
+            let whole = if whole.is_dir() { whole } else { whole.with_extension("") };
+            whole.components().map(|c| c.as_os_str().to_string_lossy().into_owned()).collect()
+        })
+        .collect();
+    let tail = |i: usize, depth: usize| parts[i][parts[i].len().saturating_sub(depth)..].join("/");
+    let mut names: Vec<String> = Vec::new();
+    for (i, (_, given)) in inputs.iter().enumerate() {
+        let deepest = parts[i].len().max(1);
+        let clash = |depth| (0..inputs.len()).any(|j| j != i && inputs[j].1.is_none() && tail(j, depth) == tail(i, depth));
+        let own = (1..=deepest).find(|&depth| !clash(depth)).unwrap_or(deepest);
+        names.push(given.clone().unwrap_or_else(|| tail(i, own)));
+    }
+    for (i, name) in names.iter().enumerate() {
+        if names[..i].contains(name) {
+            return Err(ReportError::SameName { name: name.clone() });
+        }
+    }
+    Ok(names)
+}
+
+fn model(
+    source: Source,
+    name: String,
+    options: &Options,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Model, ReportError> {
+    let Source { path, tables, left_out, .. } = source;
+    let notes = Vec::new();
+    let count = tables.len();
+    let mut features = Vec::with_capacity(count);
+    for (done, table) in tables.into_iter().enumerate() {
+        progress(Progress::Measuring(name.clone(), done, count, table.name.clone()));
+        let feature = Feature::of(&table, options.min_frequency, &options.taus).map_err(|source| {
+            ReportError::Spectrum { path: path.clone(), feature: table.name.clone(), source }
+        })?;
+        features.push(feature);
+    }
+    features.sort_by(|a, b| b.size().cmp(&a.size()).then(a.name.cmp(&b.name)));
+    Ok(Model { name, features, left_out, notes })
+}
+
+/// Writes `spectrum.json`, `spectrum.csv`, `report.html` and `plots/*.png` into `out`, each beside its place and then
+/// renamed over it. The page comes last: where it stands, all that it refers to stands too. Gives its path.
+///
+/// # Errors
+/// [`ReportError::Page`], [`ReportError::Write`].
+pub fn write(report: &Report, out: &Path, progress: &mut dyn FnMut(Progress)) -> Result<PathBuf, ReportError> {
+    let folder = out.join("plots");
+    std::fs::create_dir_all(&folder).map_err(|source| ReportError::Write { path: folder.clone(), source })?;
+    let plots = page::plots(report, &mut |done, all| progress(Progress::Drawing(done, all))).map_err(PageError::from)?;
+    for plot in &plots {
+        replace(&folder.join(format!("{}.png", plot.name)), &plot.plot.png)?;
+    }
+    replace(&out.join("spectrum.json"), report.json().as_bytes())?;
+    let csv = out.join("spectrum.csv");
+    let text = report.csv().map_err(|e| ReportError::Write { path: csv.clone(), source: std::io::Error::other(e) })?;
+    replace(&csv, text.as_bytes())?;
+    let page = out.join("report.html");
+    replace(&page, page::page(report, &plots)?.as_bytes())?;
+    Ok(page)
+}
+
+/// Writes a file beside its place and renames it over.
+///
+/// # Errors
+/// [`ReportError::Write`].
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
+    let attempt = || -> std::io::Result<()> {
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        {
+            // As any new file, less the umask; a temporary file would be for its owner alone.
+            use std::os::unix::fs::PermissionsExt;
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        let mut beside = builder.tempfile_in(folder)?;
+        beside.write_all(bytes)?;
+        beside.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    attempt().map_err(|source| ReportError::Write { path: path.to_path_buf(), source })
+}
