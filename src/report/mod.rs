@@ -4,8 +4,10 @@
 //! - [`words`]: the same in words.
 //! - [`plots`]: each plot as SVG and PNG.
 //! - [`page`]: the one self-contained HTML file.
-//! - [`run`]: from paths to a report on disk; joins a run's start and its row frequencies to its tables.
+//! - [`history`]: a run's start and its row frequencies, joined to its tables.
+//! - [`run`]: from paths to a report on disk.
 
+pub mod history;
 pub mod page;
 pub mod plots;
 pub mod record;

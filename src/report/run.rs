@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::history;
 use super::page::{self, PageError};
 use super::record::{Feature, Model, Report};
 use crate::spectrum::SpectrumError;
@@ -120,8 +121,8 @@ fn model(
     options: &Options,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Model, ReportError> {
-    let Source { path, tables, left_out, .. } = source;
-    let notes = Vec::new();
+    let Source { path, mut tables, left_out, .. } = source;
+    let notes = if path.is_dir() { history::join(&path, &mut tables) } else { Vec::new() };
     let count = tables.len();
     let mut features = Vec::with_capacity(count);
     for (done, table) in tables.into_iter().enumerate() {
