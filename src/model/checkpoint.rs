@@ -133,7 +133,8 @@ pub fn write<E: From<CheckpointError>>(path: &Path, metadata: &Metadata, tensors
     if let Some(error) = failed.take() {
         return Err(error);
     }
-    beside.as_file().sync_all().map_err(io)?;
+    // By its path: the writer replaced the file that the handle still means.
+    File::open(beside.path()).and_then(|file| file.sync_all()).map_err(io)?;
     Ok(crate::model::publish(beside, path).map_err(io)?)
 }
 
