@@ -13,7 +13,7 @@ use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, Progres
 use crate::data::dataset::{Schema, Split};
 use crate::data::prepare::{BadRows, Options, Phase, Progress, prepare};
 use crate::data::source::Source;
-use crate::data::{avazu, criteo, flights};
+use crate::data::{avazu, criteo, flights, parquet};
 
 /// Arguments of `mlet prepare`.
 #[derive(Debug, clap::Args)]
@@ -30,6 +30,8 @@ enum Kind {
     CriteoKaggle(FileArgs),
     /// Avazu's train.csv: the hour, 21 categories; split at random
     Avazu(FileArgs),
+    /// Parquet files and a TOML file that names their columns
+    Parquet(ParquetArgs),
     /// The built-in real data: flights out of New York in 2013; split at random
     Flights(OutArgs),
 }
@@ -59,6 +61,18 @@ struct OutArgs {
 struct FileArgs {
     /// The file: plain, .gz or .zst; - reads standard input
     input: PathBuf,
+    #[command(flatten)]
+    raw: RawArgs,
+}
+
+/// What `parquet` takes.
+#[derive(Debug, clap::Args)]
+struct ParquetArgs {
+    /// A directory of .parquet files, or one file
+    input: PathBuf,
+    /// The TOML file that names the label, dense and categorical columns (docs/data.md)
+    #[arg(long, value_name = "FILE")]
+    columns: PathBuf,
     #[command(flatten)]
     raw: RawArgs,
 }
@@ -95,6 +109,15 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Kind::Avazu(args) => {
             args.raw.out.keep_away_from(&args.input)?;
             run_source(&mut avazu::Avazu::open(&args.input)?, args.raw.bad_rows, &args.raw.out)
+        }
+        Kind::Parquet(args) => {
+            args.raw.out.keep_away_from(&args.input)?;
+            let columns = parquet::Columns::read(&args.columns)?;
+            run_source(
+                &mut parquet::Parquet::open(&args.input, columns)?,
+                args.raw.bad_rows,
+                &args.raw.out,
+            )
         }
         Kind::Flights(out) => run_source(&mut flights::FlightsSource::open()?, BadRowsArg::Fail, &out),
     }

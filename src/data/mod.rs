@@ -8,6 +8,7 @@ pub mod examples;
 pub mod flights;
 mod input;
 pub mod loader;
+pub mod parquet;
 pub mod planted;
 pub mod prepare;
 pub mod schema;
