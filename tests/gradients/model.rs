@@ -1,0 +1,143 @@
+//! The whole model: after one SGD step with learning rate 1, before − after is the gradient of every parameter.
+
+use super::{compare, difference, numbers, run};
+use mlet::backend::cpu::Memory;
+use mlet::data::examples::Examples;
+use mlet::data::loader::Batch;
+use mlet::kernels::Operation;
+use mlet::model::Config;
+use mlet::model::architecture::{Architecture, TableShape};
+use mlet::model::config::{Interaction, Loss, Rule};
+use mlet::train::parameters::Parameters;
+use mlet::train::step::{self, Step};
+
+/// Five examples in batches of seven (so two are padding); a plain feature, a bag with repeats, a table nobody uses.
+fn examples() -> Examples {
+    let dense = (0..3).map(|column| {
+        let values = numbers(&format!("dense {column}"), 5);
+        values.into_iter().map(|value| value as f32).collect()
+    });
+    let bags = vec![
+        ((0..=5).collect(), vec![0, 3, 3, 1, 0]),
+        (vec![0, 2, 2, 5, 6, 7], vec![4, 4, 0, 1, 2, 4, 1]),
+        (vec![0; 6], vec![]),
+    ];
+    Examples::from_memory(vec![1.0, 0.0, 0.0, 1.0, 1.0], dense.collect(), bags).expect("the columns fit")
+}
+
+struct Trial {
+    memory: Memory<f64>,
+    parameters: Parameters,
+    step: Step,
+    batch: Batch,
+}
+
+impl Trial {
+    fn new(inner_dim: Option<usize>, depth: Option<usize>, interaction: Interaction, loss: Loss) -> Self {
+        let mut config = Config::default();
+        (config.model.bottom_mlp, config.model.top_mlp) = (vec![6], vec![5]);
+        config.model.embedding_dim = 3;
+        (config.model.inner_dim, config.model.depth) = (inner_dim, depth);
+        config.model.interaction = interaction;
+        let table = |(t, n): (usize, usize)| TableShape {
+            feature: format!("C{t}"),
+            num_embeddings: n,
+            max_bag: 3,
+        };
+        let architecture = Architecture::new(&config, 3, [4, 5, 2].into_iter().enumerate().map(table).collect());
+        let mut memory = Memory::with_shards(12); // rows of 4 in shards of 3: tables cross them
+        let Ok(parameters) = Parameters::allocate(&architecture, Rule::Sgd, &mut memory);
+        let Ok(step) = step::build(&architecture, &parameters, 7, Some(loss), &mut memory);
+        let layout = parameters.row_layout();
+        let mut batch = Batch::new(7, 3, &layout, step.batch.sparse.capacity);
+        batch.fill(&examples(), 0..5, &layout).expect("the batch fits");
+        let mut trial = Self { memory, parameters, step, batch };
+        trial.start();
+        trial
+    }
+
+    fn start(&mut self) {
+        for named in &self.parameters.named {
+            let (cols, stride) = (named.region.matrix.cols, named.region.matrix.stride());
+            let values = numbers(&named.name, named.region.rows.len() * cols);
+            for (buffer, within, rows) in named.region.pieces() {
+                for (to, from) in within.zip(rows) {
+                    let out = &mut self.memory.floats_mut(buffer)[to * stride..to * stride + cols];
+                    out.copy_from_slice(&values[from * cols..(from + 1) * cols]);
+                }
+            }
+        }
+        let (to, sparse) = (self.step.batch, self.step.batch.sparse);
+        for (buffer, values) in [(to.dense.buffer, &self.batch.dense), (to.label, &self.batch.label)] {
+            for (out, &value) in self.memory.floats_mut(buffer).iter_mut().zip(values) {
+                *out = f64::from(value);
+            }
+        }
+        self.memory.floats_mut(to.scalars).copy_from_slice(&[1.0, 1.0, 0.0, 0.0]);
+        let ints = [
+            (sparse.counts, &self.batch.counts[..]),
+            (sparse.table_start, &self.batch.table_start),
+            (sparse.shard_start, &self.batch.shard_start),
+            (sparse.unique_rows, &self.batch.unique_rows),
+            (sparse.unique_table, &self.batch.unique_table),
+            (sparse.bag_offsets, &self.batch.bag_offsets),
+            (sparse.bag_entries, &self.batch.bag_entries),
+            (sparse.use_offsets, &self.batch.use_offsets),
+            (sparse.uses, &self.batch.uses),
+        ];
+        for (buffer, values) in ints {
+            self.memory.ints_mut(buffer).copy_from_slice(values);
+        }
+    }
+
+    fn check(mut self, what: &str) {
+        let last = self.step.operations.iter().position(|operation| matches!(operation, Operation::Loss(_)));
+        let forward = self.step.operations[..=last.expect("a training step has a loss")].to_vec();
+        let mut trained = self.memory.clone();
+        run(&mut trained, &self.step.operations);
+        let losses = self.step.losses;
+        let mut loss = |memory: &mut Memory<f64>| {
+            run(memory, &forward);
+            memory.floats(losses)[0]
+        };
+        for named in &self.parameters.named {
+            let stride = named.region.matrix.stride();
+            for (buffer, within, _) in named.region.pieces() {
+                for at in within.start * stride..within.end * stride {
+                    if at % stride >= named.region.matrix.cols {
+                        assert_eq!(trained.floats(buffer)[at], 0.0, "{what}: {}: padding was written", named.name);
+                        continue;
+                    }
+                    let gradient = self.memory.floats(buffer)[at] - trained.floats(buffer)[at];
+                    let difference = difference(&mut self.memory, buffer, at, &mut loss);
+                    compare(&format!("{what}: {}", named.name), at, gradient, difference);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn single_layer() {
+    Trial::new(None, None, Interaction::Dot, Loss::Bce).check("single layer");
+}
+
+#[test]
+fn two_layers() {
+    Trial::new(Some(5), None, Interaction::Dot, Loss::Bce).check("two layers");
+}
+
+#[test]
+fn two_narrow_layers() {
+    Trial::new(Some(2), None, Interaction::Dot, Loss::Mse).check("k < d");
+}
+
+#[test]
+fn four_layers() {
+    Trial::new(Some(4), Some(4), Interaction::Dot, Loss::Bce).check("four layers");
+}
+
+#[test]
+fn cat() {
+    Trial::new(Some(5), None, Interaction::Cat, Loss::Bce).check("cat");
+}
