@@ -179,7 +179,7 @@ pub fn train(
     stop: &AtomicBool,
 ) -> Result<Outcome, TrainError> {
     let folder = RunFolder(out.to_path_buf());
-    if folder.config().exists() || folder.checkpoint().exists() {
+    if folder.checkpoint().exists() || folder.summary().exists() {
         return Err(TrainError::Exists(out.into()));
     }
     let dataset = Dataset::open(&config.data)?;

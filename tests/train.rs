@@ -1,0 +1,134 @@
+//! `mlet train`, `evaluate` and `collapse` as a user types them.
+
+mod common;
+
+use common::{SMALL, checkpoint, fail, mlet, prepared, succeed, summary, text, train};
+use mlet::model::checkpoint::Checkpoint;
+
+#[test]
+fn a_run_folder_holds_what_it_promises() {
+    let directory = tempfile::tempdir().unwrap();
+    prepared(directory.path(), 1500);
+    let run = train(directory.path(), "run", &["--inner-dim", "6", "--log-every", "10"]);
+    let summary = summary(&run);
+    for split in ["validation", "test"] {
+        for key in ["log_loss", "auc", "normalized_entropy", "calibration", "accuracy"] {
+            assert!(summary[split][key].is_f64(), "{split}.{key} is missing");
+        }
+        let groups = summary[split]["by_frequency"].as_array().unwrap();
+        let sum: u64 = groups.iter().map(|group| group["examples"].as_u64().unwrap()).sum();
+        assert_eq!(Some(sum), summary[split]["examples"].as_u64());
+    }
+    for key in ["device", "seconds", "steps", "examples_per_second", "parameters", "table_bytes"] {
+        assert!(!summary[key].is_null(), "{key} is missing");
+    }
+    let metrics = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    let lines: Vec<serde_json::Value> = metrics.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.last().unwrap()["step"], summary["steps"]);
+    assert_eq!(lines.last().unwrap()["examples"], summary["examples"]);
+    let (first, last) = (lines[0]["loss"].as_f64().unwrap(), lines.last().unwrap()["loss"].as_f64().unwrap());
+    assert!(last < first, "the loss rose from {first} to {last}");
+    let names = Checkpoint::open(&run.join("checkpoint.safetensors")).unwrap();
+    for name in ["bottom_mlp.0.weight", "bottom_mlp.2.bias", "embedding.C26.factor.1", "embedding.C1.factor.2"] {
+        assert!(names.contains(name), "{name} is missing");
+    }
+    let config = mlet::model::Config::load(&run.join("config.toml")).unwrap();
+    assert_eq!(config.model.inner_dim, Some(6));
+    assert_eq!(config.optimizer.learning_rate, 0.2);
+}
+
+#[test]
+fn collapsing_changes_no_prediction() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = prepared(directory.path(), 1500);
+    for depth in ["2", "3"] {
+        let run = train(directory.path(), &format!("run{depth}"), &["--inner-dim", "6", "--depth", depth]);
+        let tables = directory.path().join(format!("tables{depth}.safetensors"));
+        succeed(&["collapse", text(&run), "--out", text(&tables)]);
+        let of = |model: &str, more: &[&str]| {
+            let json = succeed(&[&["evaluate", model, "--device", "cpu"], more].concat());
+            let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+            value["test"]["log_loss"].as_f64().unwrap()
+        };
+        let (whole, collapsed) = (of(text(&run), &[]), of(text(&tables), &["--data", text(&data)]));
+        assert_eq!(whole, summary(&run)["test"]["log_loss"].as_f64().unwrap());
+        assert!((whole - collapsed).abs() <= 1e-6, "{whole} became {collapsed}");
+        assert!(directory.path().join(format!("tables{depth}.vocabulary/C1.arrow")).exists());
+        let model = Checkpoint::open(&tables).unwrap();
+        assert!(model.contains("embedding.C1.weight") && !model.contains("embedding.C1.factor.1"));
+        assert!(fail(&["collapse", text(&tables), "--out", text(&directory.path().join("x"))]).contains("collapsed already"));
+    }
+}
+
+#[test]
+fn zero_steps_write_the_initial_checkpoint() {
+    let directory = tempfile::tempdir().unwrap();
+    prepared(directory.path(), 300);
+    let run = train(directory.path(), "start", &["--max-steps", "0", "--order", "sequential", "--inner-dim", "6"]);
+    let found = Checkpoint::open(&run.join("checkpoint.safetensors")).unwrap();
+    let config = mlet::model::Config::load(&run.join("config.toml")).unwrap();
+    let dataset = mlet::data::dataset::Dataset::open(directory.path().join("data")).unwrap();
+    let n = dataset.schema.categorical[4].num_embeddings;
+    let factors = mlet::train::initialize::initial_factors(&config, "C5", n);
+    assert_eq!(found.read("embedding.C5.factor.1", &[n, 6]).unwrap(), factors[0].iter().copied().collect::<Vec<_>>());
+    assert_eq!(found.read("embedding.C5.factor.2", &[6, 4]).unwrap(), factors[1].iter().copied().collect::<Vec<_>>());
+}
+
+#[test]
+fn settings_come_from_file_flags_and_set_in_that_order() {
+    let directory = tempfile::tempdir().unwrap();
+    prepared(directory.path(), 300);
+    let file = directory.path().join("config.toml");
+    std::fs::write(&file, "[optimizer]\nlearning_rate = 0.5\n[training]\nbatch_size = 8\n[model]\ninner_dim = 5\n").unwrap();
+    let more = ["--config", text(&file), "--set", "model.inner_dim=7", "--set", "training.max_steps=1"];
+    let run = train(directory.path(), "run", &more);
+    let config = mlet::model::Config::load(&run.join("config.toml")).unwrap();
+    assert_eq!((config.optimizer.learning_rate, config.training.batch_size), (0.5, 32));
+    assert_eq!((config.model.inner_dim, config.training.max_steps), (Some(7), Some(1)));
+}
+
+#[test]
+fn a_narrow_inner_dimension_is_allowed_with_a_warning() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = prepared(directory.path(), 300);
+    let out = directory.path().join("run");
+    let base = ["train", "--data", text(&data), "--out", text(&out), "--device", "cpu", "--inner-dim", "2"];
+    let output = mlet().args([&base[..], &SMALL].concat()).output().unwrap();
+    assert!(output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("Theorem 2.2"));
+}
+
+#[test]
+fn mistakes_are_named_and_nothing_is_left_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = prepared(directory.path(), 300);
+    let (out, missing) = (directory.path().join("run"), directory.path().join("missing"));
+    let with = |more: &[&str]| {
+        let base = ["train", "--data", text(&data), "--out", text(&out), "--device", "cpu"];
+        fail(&[&base[..], more].concat())
+    };
+    assert!(with(&["--depth", "3"]).contains("--inner-dim"));
+    assert!(with(&["--set", "model.inerdim=3"]).contains("inerdim"));
+    assert!(with(&["--init", "magic"]).contains("magic"));
+    assert!(with(&["--device", "no such adapter"]).contains("no such adapter") || cfg!(not(unix)));
+    assert!(!out.exists(), "a refused run left its folder");
+    assert!(fail(&["train", "--data", text(&missing), "--out", text(&out)]).contains("dataset.toml"));
+    let error = with(&["--learning-rate", "1e30", "--log-every", "1"]);
+    assert!(error.contains("learning_rate"), "{error}");
+    let run = train(directory.path(), "twice", &[]);
+    let before = checkpoint(&run);
+    let base = ["train", "--data", text(&data), "--out", text(&run)];
+    assert!(fail(&base).contains("--resume"));
+    assert_eq!(before, checkpoint(&run));
+    assert!(fail(&["evaluate", text(&run), "--data", text(&missing), "--device", "cpu"]).contains("missing"));
+}
+
+#[test]
+fn a_run_is_not_continued_on_other_data() {
+    let directory = tempfile::tempdir().unwrap();
+    prepared(directory.path(), 300);
+    let run = train(directory.path(), "run", &["--max-steps", "2"]);
+    std::fs::remove_dir_all(directory.path().join("data")).unwrap();
+    prepared(directory.path(), 301);
+    assert!(fail(&["train", "--resume", text(&run), "--max-steps", "4"]).contains("source hash"));
+}
