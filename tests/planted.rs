@@ -1,9 +1,16 @@
 //! The planted data: is the truth that is written down the one that the labels come from?
 
+use std::path::Path;
+
+use assert_cmd::Command;
 use mlet::data::planted::teacher::{log_loss, probability};
 use mlet::data::planted::{Planted, PlantedConfig, PlantedError, Spectrum};
 use mlet::data::schema::Split;
 use mlet::data::source::{RawExample, Source};
+
+/// mlet evaluates in f32: four layers and a dot product on the way to a logit, each a sum of at most 17 terms rounded to
+/// 2⁻²⁴ of values up to about 10, the roundings independent; the LogLoss is 1-Lipschitz in the logit, and a mean.
+const F32_LOGIT: f64 = 5.0 * 4.2 * 10.0 / (1 << 24) as f64;
 
 fn small(rows: u64, seed: u64) -> PlantedConfig {
     let tables = ["40:3", "7:2", "300:8", "5:1"].map(|text| text.parse().expect("a table"));
@@ -169,4 +176,60 @@ fn settings_that_cannot_be_used_are_named() {
         toml::from_str::<PlantedConfig>(&text).expect("and come back"),
         small(7, 7)
     );
+}
+
+fn mlet(arguments: &[&str], directory: &Path) -> Command {
+    let mut command = Command::cargo_bin("mlet").expect("the binary is built");
+    command.args(arguments).current_dir(directory);
+    command
+}
+
+/// `split.key` of a TOML file.
+fn number(file: &Path, split: &str, key: &str) -> f64 {
+    let text = std::fs::read_to_string(file).expect("the file is there");
+    let table: toml::Table = text.parse().expect("it is TOML");
+    table[split][key].as_float().expect("a number")
+}
+
+#[test]
+fn mlet_evaluates_the_stored_teacher_to_the_log_loss_that_is_written_down() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let settings = "rows = 3000\nseed = 9\ntables = [\"40:3\", \"900:5\"]\n";
+    std::fs::write(directory.path().join("planted.toml"), settings).expect("written");
+    for out in ["one", "two"] {
+        let arguments = [
+            "prepare",
+            "planted",
+            "--out",
+            out,
+            "--settings",
+            "planted.toml",
+            "--zipf",
+            "1.3",
+        ];
+        mlet(&arguments, directory.path()).assert().success();
+    }
+    for file in ["teacher.safetensors", "teacher.toml", "dataset.toml", "train.arrow"] {
+        let read = |out: &str| std::fs::read(directory.path().join(out).join(file)).expect("the file is there");
+        assert!(read("one") == read("two"), "{file} differs from run to run");
+    }
+    let arguments = [
+        "evaluate",
+        "one/teacher.safetensors",
+        "--data",
+        "one",
+        "--device",
+        "cpu",
+    ];
+    let output = mlet(&arguments, directory.path()).output().expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let measured: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    for split in ["validation", "test"] {
+        let found = measured[split]["log_loss"].as_f64().expect("a number");
+        let stored = number(&directory.path().join("one/teacher.toml"), split, "teacher_log_loss");
+        assert!(
+            (found - stored).abs() <= F32_LOGIT,
+            "{split}: evaluated {found}, stored {stored}"
+        );
+    }
 }

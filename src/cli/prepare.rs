@@ -15,6 +15,8 @@ use crate::data::prepare::{BadRows, Options, Phase, Progress, prepare};
 use crate::data::source::Source;
 use crate::data::{avazu, criteo, flights, parquet};
 
+mod planted;
+
 /// Arguments of `mlet prepare`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -34,6 +36,8 @@ enum Kind {
     Parquet(ParquetArgs),
     /// The built-in real data: flights out of New York in 2013; split at random
     Flights(OutArgs),
+    /// Data with a known truth: labels drawn from a teacher whose tables have a chosen rank and spectrum
+    Planted(planted::PlantedArgs),
 }
 
 /// What every kind takes.
@@ -120,6 +124,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             )
         }
         Kind::Flights(out) => run_source(&mut flights::FlightsSource::open()?, BadRowsArg::Fail, &out),
+        Kind::Planted(args) => planted::run(args),
     }
 }
 

@@ -169,7 +169,7 @@ impl Source for Planted {
     fn info(&mut self) -> Result<SourceInfo, SourceError> {
         let settings = store::settings(&self.config)?;
         Ok(SourceInfo {
-            name: "planted, with the settings of teacher.toml".into(),
+            name: "drawn with the settings in teacher.toml".into(),
             sha256: Sha256::digest(&settings)
                 .iter()
                 .map(|byte| format!("{byte:02x}"))

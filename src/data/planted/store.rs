@@ -73,7 +73,7 @@ pub(super) fn write(
     let tables = (0..teacher.tables.len())
         .map(|at| seen_rows(directory, schema, teacher, at))
         .collect::<Result<Vec<_>, _>>()?;
-    write_tensors(&directory.join("teacher.safetensors"), schema, teacher, &tables)?;
+    write_tensors(&directory.join("teacher.safetensors"), schema, config, teacher, &tables)?;
     let split = |split: Split| SplitRecord::from(&attainable[split as usize]);
     let content = TeacherFile {
         settings: config,
@@ -124,7 +124,35 @@ fn seen_rows(directory: &Path, schema: &Schema, teacher: &Teacher, at: usize) ->
     Ok(rows)
 }
 
-fn write_tensors(path: &Path, schema: &Schema, teacher: &Teacher, tables: &[Vec<f32>]) -> Result<(), SourceError> {
+/// What a collapsed model says of itself (`model::checkpoint`, which `data` does not look up to): with it, `mlet evaluate`
+/// measures the teacher as it does any model.
+fn metadata(schema: &Schema, config: &PlantedConfig) -> String {
+    let features: Vec<&str> = schema.categorical.iter().map(|feature| feature.name.as_str()).collect();
+    serde_json::json!({
+        "config": {
+            "seed": config.seed,
+            "model": {
+                "bottom_mlp": config.bottom_mlp,
+                "top_mlp": config.top_mlp,
+                "embedding_dim": config.embedding_dim,
+                "interaction": "dot",
+            },
+        },
+        "step": 0,
+        "data_sha256": schema.source.sha256,
+        "features": features,
+        "collapsed": true,
+    })
+    .to_string()
+}
+
+fn write_tensors(
+    path: &Path,
+    schema: &Schema,
+    config: &PlantedConfig,
+    teacher: &Teacher,
+    tables: &[Vec<f32>],
+) -> Result<(), SourceError> {
     let mut tensors: Vec<(String, Vec<usize>, &[f32])> = Vec::new();
     for (feature, table) in schema.categorical.iter().zip(tables) {
         let shape = vec![feature.num_embeddings, teacher.embedding_dim];
@@ -147,5 +175,8 @@ fn write_tensors(path: &Path, schema: &Schema, teacher: &Teacher, tables: &[Vec<
         .map(|((name, shape, _), bytes)| Ok((name, TensorView::new(Dtype::F32, shape, bytes)?)))
         .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
         .map_err(|error| other(path)(error.to_string()))?;
-    safetensors::serialize_to_file(views, None, path).map_err(|error| other(path)(error.to_string()))
+    // One key: several would be written in an order that changes from run to run.
+    let information = std::collections::HashMap::from([("mlet".to_owned(), metadata(schema, config))]);
+    let file = safetensors::serialize(views, Some(information)).map_err(|error| other(path)(error.to_string()))?;
+    std::fs::write(path, file).map_err(|error| other(path)(error.to_string()))
 }
