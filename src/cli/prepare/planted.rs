@@ -73,7 +73,8 @@ impl PlantedArgs {
             None => PlantedConfig::default(),
             Some(path) => {
                 let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-                toml::from_str(&text).with_context(|| format!("{} holds no settings of planted data", path.display()))?
+                toml::from_str(&text)
+                    .with_context(|| format!("{} holds no settings of planted data", path.display()))?
             }
         };
         macro_rules! over {
