@@ -12,10 +12,7 @@ pub struct Args {
 
 /// Runs `mlet devices`.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let found: Vec<_> = gpu::adapters()
-        .into_iter()
-        .map(|adapter| adapter.description)
-        .collect();
+    let found: Vec<_> = gpu::adapters().into_iter().map(|adapter| adapter.description).collect();
     if args.json {
         println!("{}", serde_json::to_string_pretty(&found)?);
         return Ok(());
@@ -26,10 +23,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         print!("{}", table(&found));
     }
     let automatic = gpu::pick("auto", &found)?.map(|index| found[index].label());
-    println!(
-        "--device auto takes {}",
-        automatic.as_deref().unwrap_or("the CPU")
-    );
+    println!("--device auto takes {}", automatic.as_deref().unwrap_or("the CPU"));
     Ok(())
 }
 
@@ -58,12 +52,7 @@ fn table(found: &[Description]) -> String {
             bytes(adapter.max_workgroup_storage_bytes.into()),
         ]
     }));
-    let width = |column: usize| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or(0)
-    };
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
     let line = |row: &[String; 8]| {
         let cells: Vec<String> = row
@@ -90,13 +79,7 @@ mod tests {
     #[test]
     fn bytes_read_well() {
         let read = |count| super::bytes(count);
-        assert_eq!(
-            [read(0), read(16384), read(1 << 27)],
-            ["0 B", "16 KiB", "128 MiB"]
-        );
-        assert_eq!(
-            [read((1 << 31) - 1), read(u64::MAX)],
-            ["2 GiB", "16777216 TiB"]
-        );
+        assert_eq!([read(0), read(16384), read(1 << 27)], ["0 B", "16 KiB", "128 MiB"]);
+        assert_eq!([read((1 << 31) - 1), read(u64::MAX)], ["2 GiB", "16777216 TiB"]);
     }
 }

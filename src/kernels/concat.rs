@@ -1,7 +1,9 @@
 //! The `cat` interaction: the feature vectors side by side, the bottom MLP's output first.
 
+use super::encode::{items, word};
 use crate::backend::Matrix;
 use crate::backend::cpu::{Memory, Real};
+use crate::backend::gpu::{Call, Dispatch, Gpu, GpuError, shaders};
 
 /// out[b] = [bottom[b], pooled[b·F], …, pooled[b·F + F−1]].
 #[derive(Debug, Clone, Copy)]
@@ -61,4 +63,48 @@ impl Backward {
         memory.put(self.grad_bottom.buffer, grad_bottom);
         memory.put(self.grad_pooled.buffer, grad_pooled);
     }
+}
+
+impl Forward {
+    /// The dispatch of `forward`.
+    pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
+        gpu.dispatch(&Call {
+            shader: &shaders::CONCAT,
+            entry: "forward",
+            constants: &[],
+            parameters: &parameters(self.bottom, self.pooled, self.out),
+            buffers: &[
+                (1, self.bottom.buffer.into()),
+                (2, self.pooled.buffer.into()),
+                (3, self.out.buffer.into()),
+            ],
+            workgroups: items(self.out.padded_len()),
+        })
+        .map(|made| vec![made])
+    }
+}
+
+impl Backward {
+    /// The dispatch of `backward`.
+    pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
+        gpu.dispatch(&Call {
+            shader: &shaders::CONCAT,
+            entry: "backward",
+            constants: &[],
+            parameters: &parameters(self.grad_bottom, self.grad_pooled, self.grad_out),
+            buffers: &[
+                (4, self.grad_out.buffer.into()),
+                (5, self.grad_bottom.buffer.into()),
+                (6, self.grad_pooled.buffer.into()),
+            ],
+            workgroups: items(self.grad_bottom.padded_len() + self.grad_pooled.padded_len()),
+        })
+        .map(|made| vec![made])
+    }
+}
+
+/// The shader's parameter block.
+fn parameters(bottom: Matrix, pooled: Matrix, out: Matrix) -> [u32; 5] {
+    let (batch, features) = (bottom.rows, pooled.rows / bottom.rows);
+    [batch, features, bottom.cols, bottom.stride(), out.stride()].map(word)
 }

@@ -1,7 +1,9 @@
 //! One further factor of every table's product (Ghaemmaghami et al. 2020, Eq. 2): y[u] = x[u]·W[table(u)], computed once a
 //! unique row. The factors of all tables lie in one matrix, table t's block in rows `t·inputs..(t+1)·inputs`.
 
+use super::encode::{Blocks, word};
 use crate::backend::cpu::{Memory, Real};
+use crate::backend::gpu::{Call, Dispatch, Family, Gpu, GpuError, shaders};
 use crate::backend::layout::UNIQUE;
 use crate::backend::product::{Form, View, product};
 use crate::backend::{Matrix, SparseBatch};
@@ -119,4 +121,100 @@ impl BackwardWeight {
             });
         memory.put(self.grad_weight.buffer, grad_weight);
     }
+}
+
+impl Forward {
+    /// The dispatch of `forward`.
+    pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
+        rows_by_table(gpu, "forward", &self.batch, self.x, self.weight, self.y)
+    }
+}
+
+impl BackwardInput {
+    /// The dispatch of `backward_input`.
+    pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
+        rows_by_table(
+            gpu,
+            "backward_input",
+            &self.batch,
+            self.grad_y,
+            self.weight,
+            self.grad_x,
+        )
+    }
+}
+
+/// Blocks of rows of one table each: at most one begun block a table more than the rows fill.
+fn rows_by_table(
+    gpu: &Gpu,
+    entry: &str,
+    batch: &SparseBatch,
+    left: Matrix,
+    weight: Matrix,
+    result: Matrix,
+) -> Result<Vec<Dispatch>, GpuError> {
+    let blocks = Blocks::new(gpu.family(), result.stride() / 4);
+    let count = batch.capacity / blocks.rows + batch.num_tables.min(batch.capacity);
+    let block = weight.rows / batch.num_tables;
+    let matrices = [left, weight, result];
+    dispatch(gpu, entry, batch, block, 0, left.cols, matrices, &blocks, count)
+}
+
+impl BackwardWeight {
+    /// The dispatch of `backward_weight`.
+    pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
+        let blocks = Blocks::new(gpu.family(), self.grad_weight.stride() / 4);
+        let rows = self.grad_weight.rows / self.batch.num_tables;
+        let count = rows.div_ceil(blocks.rows) * self.batch.num_tables;
+        let matrices = [self.x, self.grad_y, self.grad_weight];
+        dispatch(
+            gpu,
+            "backward_weight",
+            &self.batch,
+            rows,
+            rows,
+            0,
+            matrices,
+            &blocks,
+            count,
+        )
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "the shader's parameter block")]
+fn dispatch(
+    gpu: &Gpu,
+    entry: &str,
+    batch: &SparseBatch,
+    block: usize,
+    rows: usize,
+    inner: usize,
+    [left, right, result]: [Matrix; 3],
+    blocks: &Blocks,
+    count: usize,
+) -> Result<Vec<Dispatch>, GpuError> {
+    let shader = match gpu.family() {
+        Family::Tiled => &shaders::FACTOR_TILED,
+        Family::Rows => &shaders::FACTOR_ROWS,
+    };
+    let strides = [left, right, result].map(|matrix| matrix.stride() / 4);
+    let sizes = [batch.num_tables, block, blocks.rows, rows, result.cols, inner];
+    gpu.dispatch(&Call {
+        shader,
+        entry,
+        constants: &[blocks.lanes()],
+        parameters: &[&sizes[..], &strides]
+            .concat()
+            .into_iter()
+            .map(word)
+            .collect::<Vec<_>>(),
+        buffers: &[
+            (1, left.buffer.into()),
+            (2, right.buffer.into()),
+            (3, result.buffer.into()),
+            (4, batch.table_start.into()),
+        ],
+        workgroups: blocks.grid(count),
+    })
+    .map(|made| vec![made])
 }

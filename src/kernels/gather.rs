@@ -1,6 +1,8 @@
 //! The batch's unique rows out of the tables: x[u] = W1[unique_rows[u]].
 
+use super::encode::{items, word};
 use crate::backend::cpu::{Memory, Real};
+use crate::backend::gpu::{Call, Dispatch, Gpu, GpuError, shaders};
 use crate::backend::{Matrix, ShardedRows, SparseBatch};
 
 /// x[u] = W1[unique_rows[u]], over all shards.
@@ -29,5 +31,29 @@ impl Forward {
             }
         }
         memory.put(self.x.buffer, x);
+    }
+}
+
+impl Forward {
+    /// The dispatches of `forward`, one a shard.
+    pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
+        let width4 = self.tables.stride() / 4;
+        let shards = self.tables.shards.iter().enumerate();
+        let dispatches = shards.map(|(index, shard)| {
+            gpu.dispatch(&Call {
+                shader: &shaders::GATHER,
+                entry: "forward",
+                constants: &[],
+                parameters: &[index, shard.first_row, width4].map(word),
+                buffers: &[
+                    (1, shard.buffer.into()),
+                    (2, self.batch.unique_rows.into()),
+                    (3, self.batch.shard_start.into()),
+                    (4, self.x.buffer.into()),
+                ],
+                workgroups: items(self.batch.capacity.min(shard.rows) * width4),
+            })
+        });
+        dispatches.collect()
     }
 }

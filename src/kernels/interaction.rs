@@ -1,8 +1,10 @@
 //! DLRM's dot interaction (Naumov et al. 2019, section 2.1.3): the F+1 vectors v₀ = bottom MLP's output, v₁… = the pooled
 //! features; all products ⟨vᵢ, vⱼ⟩ with i > j, row-major, behind v₀.
 
+use super::encode::{items, word};
 use crate::backend::Matrix;
 use crate::backend::cpu::{Memory, Real};
+use crate::backend::gpu::{Call, Dispatch, Gpu, GpuError, shaders};
 use rayon::prelude::*;
 
 /// Examples that one task computes.
@@ -131,4 +133,50 @@ fn axpy<T: Real>(a: T, x: &[T], y: &mut [T]) {
     for (y, &x) in y.iter_mut().zip(x) {
         *y += a * x;
     }
+}
+
+impl Forward {
+    /// The dispatch of `forward`.
+    pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
+        gpu.dispatch(&Call {
+            shader: &shaders::INTERACTION,
+            entry: "forward",
+            constants: &[],
+            parameters: &parameters(self.bottom, self.pooled, self.out),
+            buffers: &[
+                (1, self.bottom.buffer.into()),
+                (2, self.pooled.buffer.into()),
+                (3, self.out.buffer.into()),
+            ],
+            workgroups: items(self.out.padded_len()),
+        })
+        .map(|made| vec![made])
+    }
+}
+
+impl Backward {
+    /// The dispatch of `backward`.
+    pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
+        gpu.dispatch(&Call {
+            shader: &shaders::INTERACTION,
+            entry: "backward",
+            constants: &[],
+            parameters: &parameters(self.bottom, self.pooled, self.grad_out),
+            buffers: &[
+                (1, self.bottom.buffer.into()),
+                (2, self.pooled.buffer.into()),
+                (4, self.grad_out.buffer.into()),
+                (5, self.grad_bottom.buffer.into()),
+                (6, self.grad_pooled.buffer.into()),
+            ],
+            workgroups: items((self.bottom.padded_len() + self.pooled.padded_len()) / 4),
+        })
+        .map(|made| vec![made])
+    }
+}
+
+/// The shader's parameter block.
+fn parameters(bottom: Matrix, pooled: Matrix, out: Matrix) -> [u32; 5] {
+    let (batch, features) = (bottom.rows, pooled.rows / bottom.rows);
+    [batch, features, bottom.cols, bottom.stride() / 4, out.stride()].map(word)
 }

@@ -1,6 +1,8 @@
 //! A fully connected layer: y = act(x·wᵀ + b), with w (out, in) as in PyTorch.
 
+use super::encode::{self, word};
 use crate::backend::cpu::{Memory, Real};
+use crate::backend::gpu::{Call, Dispatch, Family, Gpu, GpuError, Handle, shaders};
 use crate::backend::product::{Form, View, product};
 use crate::backend::{Floats, Matrix};
 use rayon::prelude::*;
@@ -151,4 +153,101 @@ impl BackwardWeight {
         memory.put(self.grad_weight.buffer, grad_weight);
         memory.put(self.grad_bias, grad_bias);
     }
+}
+
+impl Forward {
+    /// The dispatch of `forward`.
+    pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
+        let relu = [("RELU", f64::from(self.relu))];
+        let buffers = [self.x.buffer, self.weight.buffer, self.y.buffer, self.bias];
+        let inner = self.x.cols;
+        dispatch(gpu, "forward", &relu, self.x, self.weight, self.y, inner, &buffers).map(|made| vec![made])
+    }
+}
+
+impl BackwardActivation {
+    /// The dispatch of `backward_activation`.
+    pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
+        let count = self.grad_y.padded_len() / 4;
+        gpu.dispatch(&Call {
+            shader: shader(gpu),
+            entry: "backward_activation",
+            constants: &[],
+            parameters: &[0, 0, 0, 0, 0, 0, word(count)],
+            buffers: &[(1, self.y.buffer.into()), (3, self.grad_y.buffer.into())],
+            workgroups: encode::items(count),
+        })
+        .map(|made| vec![made])
+    }
+}
+
+impl BackwardInput {
+    /// The dispatch of `backward_input`.
+    pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
+        let buffers = [self.grad_y.buffer, self.weight.buffer, self.grad_x.buffer];
+        let inner = self.grad_y.cols;
+        let (left, right, result) = (self.grad_y, self.weight, self.grad_x);
+        dispatch(gpu, "backward_input", &[], left, right, result, inner, &buffers).map(|made| vec![made])
+    }
+}
+
+impl BackwardWeight {
+    /// The dispatches of `backward_weight` and `backward_bias`.
+    pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
+        let buffers = [self.grad_y.buffer, self.x.buffer, self.grad_weight.buffer];
+        let inner = self.grad_y.rows;
+        let (left, right, result) = (self.grad_y, self.x, self.grad_weight);
+        let weight = dispatch(gpu, "backward_weight", &[], left, right, result, inner, &buffers)?;
+        let width4 = self.grad_y.stride() / 4;
+        let bias = gpu.dispatch(&Call {
+            shader: shader(gpu),
+            entry: "backward_bias",
+            constants: &[],
+            parameters: &[0, 0, word(inner), word(width4)],
+            buffers: &[(1, self.grad_y.buffer.into()), (3, self.grad_bias.into())],
+            workgroups: [word(width4.div_ceil(8)), 1, 1],
+        })?;
+        Ok(vec![weight, bias])
+    }
+}
+
+fn shader(gpu: &Gpu) -> &'static shaders::Shader {
+    match gpu.family() {
+        Family::Tiled => &shaders::LINEAR_TILED,
+        Family::Rows => &shaders::LINEAR_ROWS,
+    }
+}
+
+/// One of the three products, `buffers` in the order of the shader's bindings.
+#[expect(clippy::too_many_arguments, reason = "three matrices and what is done with them")]
+fn dispatch(
+    gpu: &Gpu,
+    entry: &str,
+    constants: &[(&str, f64)],
+    left: Matrix,
+    right: Matrix,
+    result: Matrix,
+    inner: usize,
+    buffers: &[Floats],
+) -> Result<Dispatch, GpuError> {
+    let width4 = result.stride() / 4;
+    let blocks = encode::Blocks::new(gpu.family(), width4);
+    let sizes = [
+        result.rows,
+        result.cols,
+        inner,
+        left.stride() / 4,
+        right.stride() / 4,
+        width4,
+        0,
+    ];
+    let buffers: Vec<(u32, Handle)> = (1..).zip(buffers.iter().map(|&buffer| buffer.into())).collect();
+    gpu.dispatch(&Call {
+        shader: shader(gpu),
+        entry,
+        constants: &[constants, &[blocks.lanes()]].concat(),
+        parameters: &sizes.map(word),
+        buffers: &buffers,
+        workgroups: blocks.grid(result.rows.div_ceil(blocks.rows)),
+    })
 }

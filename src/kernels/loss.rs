@@ -1,7 +1,9 @@
 //! The loss of a batch and its gradient with respect to the logits. Padded examples have gradient zero: everything behind
 //! the loss is then exact for a short batch.
 
+use super::encode::word;
 use crate::backend::cpu::{Memory, Real};
+use crate::backend::gpu::{Call, Dispatch, Gpu, GpuError, shaders};
 use crate::backend::layout::{BATCH, SLOT};
 use crate::backend::{Floats, Ints, Matrix};
 
@@ -73,5 +75,26 @@ impl Kind {
                 (error * error, (error + error) * slope)
             }
         }
+    }
+}
+
+impl Loss {
+    /// The dispatch of `forward`.
+    pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
+        gpu.dispatch(&Call {
+            shader: &shaders::LOSS,
+            entry: "forward",
+            constants: &[("MSE", f64::from(self.kind == Kind::Mse))],
+            parameters: &[word(self.logit.rows)],
+            buffers: &[
+                (1, self.counts.into()),
+                (2, self.logit.buffer.into()),
+                (3, self.label.into()),
+                (4, self.grad_logit.buffer.into()),
+                (5, self.losses.into()),
+            ],
+            workgroups: [1, 1, 1],
+        })
+        .map(|made| vec![made])
     }
 }

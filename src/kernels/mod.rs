@@ -2,8 +2,10 @@
 //! of `<stem>.rs`. Operations know slices and sizes only, never what a model is.
 
 use crate::backend::cpu::{Memory, Real};
+use crate::backend::gpu::{Dispatch, Gpu, GpuError, Program};
 
 pub mod concat;
+mod encode;
 pub mod factor;
 pub mod gather;
 pub mod interaction;
@@ -75,4 +77,42 @@ impl Operation {
             Self::UpdateRows(op) => op.cpu(memory),
         }
     }
+
+    /// The operation's dispatches on a GPU, to be made once and replayed.
+    ///
+    /// # Errors
+    /// A shader that the driver rejects, or a handle that is not this device's.
+    pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
+        match self {
+            Self::LinearForward(op) => op.gpu(gpu),
+            Self::LinearBackwardActivation(op) => op.gpu(gpu),
+            Self::LinearBackwardInput(op) => op.gpu(gpu),
+            Self::LinearBackwardWeight(op) => op.gpu(gpu),
+            Self::GatherForward(op) => op.gpu(gpu),
+            Self::FactorForward(op) => op.gpu(gpu),
+            Self::FactorBackwardInput(op) => op.gpu(gpu),
+            Self::FactorBackwardWeight(op) => op.gpu(gpu),
+            Self::PoolForward(op) => op.gpu(gpu),
+            Self::PoolBackward(op) => op.gpu(gpu),
+            Self::InteractionForward(op) => op.gpu(gpu),
+            Self::InteractionBackward(op) => op.gpu(gpu),
+            Self::ConcatForward(op) => op.gpu(gpu),
+            Self::ConcatBackward(op) => op.gpu(gpu),
+            Self::Loss(op) => op.gpu(gpu),
+            Self::Update(op) => op.gpu(gpu),
+            Self::UpdateRows(op) => op.gpu(gpu),
+        }
+    }
+}
+
+/// A list of operations as a program for a GPU.
+///
+/// # Errors
+/// As [`Operation::gpu`].
+pub fn program(gpu: &Gpu, operations: &[Operation]) -> Result<Program, GpuError> {
+    let mut dispatches = Vec::new();
+    for operation in operations {
+        dispatches.extend(operation.gpu(gpu)?);
+    }
+    Ok(Program { dispatches })
 }

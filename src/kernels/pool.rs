@@ -1,7 +1,9 @@
 //! Bags: a categorical feature is a bag of rows, summed (DLRM's EmbeddingBag). A plain category is a bag of length one; an
 //! empty bag is zero.
 
+use super::encode::{items, word};
 use crate::backend::cpu::{Memory, Real};
+use crate::backend::gpu::{Call, Dispatch, Gpu, GpuError, shaders};
 use crate::backend::layout::UNIQUE;
 use crate::backend::{Matrix, SparseBatch};
 use rayon::prelude::*;
@@ -77,4 +79,47 @@ fn sum_segments<T: Real>(
             }
         });
     memory.put(out.buffer, values);
+}
+
+impl Forward {
+    /// The dispatch of `forward`.
+    pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
+        let width4 = self.y.stride() / 4;
+        gpu.dispatch(&Call {
+            shader: &shaders::POOL,
+            entry: "forward",
+            constants: &[],
+            parameters: &[self.batch.num_bags, width4].map(word),
+            buffers: &[
+                (1, self.y.buffer.into()),
+                (2, self.batch.bag_offsets.into()),
+                (3, self.batch.bag_entries.into()),
+                (4, self.pooled.buffer.into()),
+            ],
+            workgroups: items(self.batch.num_bags * width4),
+        })
+        .map(|made| vec![made])
+    }
+}
+
+impl Backward {
+    /// The dispatch of `backward`.
+    pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
+        let width4 = self.grad_y.stride() / 4;
+        gpu.dispatch(&Call {
+            shader: &shaders::POOL,
+            entry: "backward",
+            constants: &[],
+            parameters: &[0, width4].map(word),
+            buffers: &[
+                (1, self.grad_pooled.buffer.into()),
+                (2, self.batch.use_offsets.into()),
+                (3, self.batch.uses.into()),
+                (4, self.grad_y.buffer.into()),
+                (5, self.batch.counts.into()),
+            ],
+            workgroups: items(self.batch.capacity * width4),
+        })
+        .map(|made| vec![made])
+    }
 }

@@ -1,7 +1,9 @@
 //! The step of a dense parameter.
 
+use super::encode::{items, word};
 use crate::backend::Floats;
 use crate::backend::cpu::{Memory, Real};
+use crate::backend::gpu::{Call, Dispatch, Gpu, GpuError, Handle, shaders};
 use rayon::prelude::*;
 
 /// Elements that one task updates.
@@ -70,5 +72,33 @@ impl Update {
             }
         }
         memory.put(self.parameter, parameter);
+    }
+}
+
+impl Update {
+    /// The dispatch of `sgd` or `adagrad`.
+    pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
+        let len4 = self.len.div_ceil(4);
+        let mut buffers: Vec<(u32, Handle)> = vec![
+            (1, self.parameter.into()),
+            (2, self.grad.into()),
+            (3, self.scalars.into()),
+        ];
+        let entry = match self.rule {
+            Rule::Sgd => "sgd",
+            Rule::Adagrad { sum } => {
+                buffers.push((4, sum.into()));
+                "adagrad"
+            }
+        };
+        gpu.dispatch(&Call {
+            shader: &shaders::UPDATE,
+            entry,
+            constants: &[],
+            parameters: &[len4, self.rate].map(word),
+            buffers: &buffers,
+            workgroups: items(len4),
+        })
+        .map(|made| vec![made])
     }
 }

@@ -1,7 +1,9 @@
 //! The step of the tables' touched rows: each unique row is written once, in no other order that matters.
 
+use super::encode::{items, word};
 use super::update::ADAGRAD_EPSILON;
 use crate::backend::cpu::{Memory, Real};
+use crate::backend::gpu::{Call, Dispatch, Gpu, GpuError, Handle, shaders};
 use crate::backend::{Floats, Matrix, ShardedRows, SparseBatch};
 
 /// How a touched row steps along its gradient g with rate η.
@@ -99,5 +101,37 @@ impl Rule {
             Self::Sgd => None,
             Self::Adagrad { sum } | Self::RowwiseAdagrad { sum } => Some(sum),
         }
+    }
+}
+
+impl UpdateRows {
+    /// The dispatches of `sgd`, `adagrad` or `rowwise_adagrad`, one a shard.
+    pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
+        let width4 = self.tables.stride() / 4;
+        let (entry, items_a_row) = match self.rule {
+            Rule::Sgd => ("sgd", width4),
+            Rule::Adagrad { .. } => ("adagrad", width4),
+            Rule::RowwiseAdagrad { .. } => ("rowwise_adagrad", 1),
+        };
+        let shards = self.tables.shards.iter().enumerate();
+        let dispatches = shards.map(|(index, shard)| {
+            let mut buffers: Vec<(u32, Handle)> = vec![
+                (1, shard.buffer.into()),
+                (2, self.batch.unique_rows.into()),
+                (3, self.batch.shard_start.into()),
+                (4, self.grad.buffer.into()),
+                (5, self.scalars.into()),
+            ];
+            buffers.extend(self.rule.sum().map(|sum| (6, sum.shards[index].buffer.into())));
+            gpu.dispatch(&Call {
+                shader: &shaders::UPDATE_ROWS,
+                entry,
+                constants: &[],
+                parameters: &[index, shard.first_row, width4, self.tables.cols, self.rate].map(word),
+                buffers: &buffers,
+                workgroups: items(self.batch.capacity.min(shard.rows) * items_a_row),
+            })
+        });
+        dispatches.collect()
     }
 }

@@ -126,19 +126,13 @@ impl Description {
 
     fn matches(&self, lower_name: &str) -> bool {
         self.label().to_lowercase().contains(lower_name)
-            || self
-                .known_as
-                .is_some_and(|known| known.contains(lower_name))
+            || self.known_as.is_some_and(|known| known.contains(lower_name))
     }
 }
 
 fn kind(device_type: wgpu::DeviceType, name: &str, driver: &str) -> Kind {
     let named = format!("{name} {driver}").to_lowercase();
-    if device_type == wgpu::DeviceType::Cpu
-        || SOFTWARE_NAMES
-            .iter()
-            .any(|software| named.contains(software))
-    {
+    if device_type == wgpu::DeviceType::Cpu || SOFTWARE_NAMES.iter().any(|software| named.contains(software)) {
         return Kind::Software;
     }
     match device_type {
@@ -185,10 +179,7 @@ pub fn adapters() -> Vec<Adapter> {
 /// [`GpuError::NoAdapter`], [`GpuError::NoMatch`] or [`GpuError::Ambiguous`], with what there is.
 pub fn choose(name: &str) -> Result<Option<Adapter>, GpuError> {
     let mut found = adapters();
-    let descriptions: Vec<_> = found
-        .iter()
-        .map(|adapter| adapter.description.clone())
-        .collect();
+    let descriptions: Vec<_> = found.iter().map(|adapter| adapter.description.clone()).collect();
     Ok(pick(name, &descriptions)?.map(|index| found.swap_remove(index)))
 }
 
@@ -238,14 +229,8 @@ fn automatic(found: &[Description]) -> Option<usize> {
 }
 
 fn matching<'a>(name: &str, found: &'a [Description]) -> Vec<&'a Description> {
-    if let Some(index) = name
-        .strip_prefix('#')
-        .and_then(|number| number.parse::<usize>().ok())
-    {
-        return found
-            .iter()
-            .filter(|adapter| adapter.index == index)
-            .collect();
+    if let Some(index) = name.strip_prefix('#').and_then(|number| number.parse::<usize>().ok()) {
+        return found.iter().filter(|adapter| adapter.index == index).collect();
     }
     let lower = name.to_lowercase();
     if lower.is_empty() {
@@ -253,10 +238,7 @@ fn matching<'a>(name: &str, found: &'a [Description]) -> Vec<&'a Description> {
     }
     // A backend's name means the backend: "gl" must not find a "GLX" in some driver's text.
     if BACKENDS.iter().any(|(_, backend)| *backend == lower) {
-        return found
-            .iter()
-            .filter(|adapter| adapter.backend == lower)
-            .collect();
+        return found.iter().filter(|adapter| adapter.backend == lower).collect();
     }
     let exact: Vec<_> = found
         .iter()
@@ -265,10 +247,7 @@ fn matching<'a>(name: &str, found: &'a [Description]) -> Vec<&'a Description> {
     if !exact.is_empty() {
         return exact;
     }
-    found
-        .iter()
-        .filter(|adapter| adapter.matches(&lower))
-        .collect()
+    found.iter().filter(|adapter| adapter.matches(&lower)).collect()
 }
 
 fn numbered(adapter: &Description) -> String {
@@ -280,11 +259,8 @@ mod tests {
     use super::*;
 
     fn machine(adapters: &[(&'static str, &str, wgpu::DeviceType)]) -> Vec<Description> {
-        let describe = |(index, (backend, name, device_type)): (
-            usize,
-            &(&'static str, &str, wgpu::DeviceType),
-        )| {
-            Description {
+        let describe =
+            |(index, (backend, name, device_type)): (usize, &(&'static str, &str, wgpu::DeviceType))| Description {
                 index,
                 backend,
                 name: (*name).into(),
@@ -297,8 +273,7 @@ mod tests {
                 max_storage_buffers: 8,
                 max_workgroup_invocations: 256,
                 max_workgroup_storage_bytes: 1 << 14,
-            }
-        };
+            };
         adapters.iter().enumerate().map(describe).collect()
     }
 
@@ -320,20 +295,14 @@ mod tests {
 
     #[test]
     fn a_software_driver_is_never_automatic_whatever_type_it_claims() {
-        let liars = machine(&[
-            ("vulkan", "SwiftShader Device", DiscreteGpu),
-            ("gl", "llvmpipe", Other),
-        ]);
+        let liars = machine(&[("vulkan", "SwiftShader Device", DiscreteGpu), ("gl", "llvmpipe", Other)]);
         assert_eq!(pick("auto", &liars).unwrap(), None);
         assert_eq!(pick("swiftshader", &liars).unwrap(), Some(0));
     }
 
     #[test]
     fn the_two_faces_of_mesa_are_told_apart() {
-        let both = machine(&[
-            ("vulkan", "llvmpipe (LLVM 15)", Cpu),
-            ("gl", "llvmpipe (LLVM 15)", Cpu),
-        ]);
+        let both = machine(&[("vulkan", "llvmpipe (LLVM 15)", Cpu), ("gl", "llvmpipe (LLVM 15)", Cpu)]);
         for (name, index) in [
             ("lavapipe", 0),
             ("llvmpipe", 1),
@@ -363,10 +332,7 @@ mod tests {
             matches!(&error, GpuError::Ambiguous { matches, .. } if matches.len() == 2),
             "{error}"
         );
-        assert!(
-            error.to_string().contains("#1 vulkan:NVIDIA H100"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("#1 vulkan:NVIDIA H100"), "{error}");
         assert_eq!(pick("#1", &pair).unwrap(), Some(1));
     }
 
@@ -378,9 +344,6 @@ mod tests {
             assert!(matches!(error, GpuError::NoMatch { .. }), "{name}: {error}");
             assert!(error.to_string().contains("lavapipe"), "{error}");
         }
-        assert!(matches!(
-            pick("lavapipe", &[]),
-            Err(GpuError::NoAdapter { .. })
-        ));
+        assert!(matches!(pick("lavapipe", &[]), Err(GpuError::NoAdapter { .. })));
     }
 }

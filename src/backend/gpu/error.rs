@@ -56,9 +56,7 @@ pub enum GpuError {
         reason: String,
     },
     /// The device has no memory left.
-    #[error(
-        "the device is out of memory: {reason}; a smaller --batch-size or --embedding-dim needs less"
-    )]
+    #[error("the device is out of memory: {reason}; a smaller --batch-size or --embedding-dim needs less")]
     OutOfMemory {
         /// What was being done.
         reason: String,
@@ -72,9 +70,7 @@ pub enum GpuError {
         reason: String,
     },
     /// A buffer greater than the adapter allows.
-    #[error(
-        "a buffer of {bytes} bytes is more than the {limit} bytes that {adapter} binds at once"
-    )]
+    #[error("a buffer of {bytes} bytes is more than the {limit} bytes that {adapter} binds at once")]
     BufferTooLarge {
         /// The adapter.
         adapter: String,

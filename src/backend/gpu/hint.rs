@@ -5,8 +5,7 @@ pub(super) fn missing() -> String {
     if cfg!(target_os = "linux") {
         linux()
     } else {
-        "the system offers no Vulkan, Metal, DX12 or GL driver; install your graphics card's driver"
-            .into()
+        "the system offers no Vulkan, Metal, DX12 or GL driver; install your graphics card's driver".into()
     }
 }
 
@@ -29,11 +28,8 @@ fn linux() -> String {
 /// Whether the dynamic linker would find the loader: in its cache, or in LD_LIBRARY_PATH.
 fn loader_installed() -> bool {
     const LOADER: &str = "libvulkan.so.1";
-    let cached = std::fs::read("/etc/ld.so.cache").is_ok_and(|cache| {
-        cache
-            .windows(LOADER.len())
-            .any(|window| window == LOADER.as_bytes())
-    });
+    let cached = std::fs::read("/etc/ld.so.cache")
+        .is_ok_and(|cache| cache.windows(LOADER.len()).any(|window| window == LOADER.as_bytes()));
     let paths = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
     cached || std::env::split_paths(&paths).any(|directory| directory.join(LOADER).exists())
 }

@@ -1,11 +1,22 @@
-//! The GPU, through wgpu: adapters, and later the device, its buffers and its programs.
+//! The GPU, through wgpu: adapters, an opened device with its buffers and compiled shaders, and programs of dispatches
+//! that are made once and replayed every step.
 
 mod adapter;
+mod buffer;
+mod device;
 mod error;
 mod hint;
+mod pipeline;
+mod program;
+pub mod shaders;
+mod submit;
 
 pub use adapter::{Adapter, Description, Kind, adapters, choose, pick};
+pub use buffer::Handle;
+pub use device::{Family, Gpu, Options};
 pub use error::GpuError;
+pub use pipeline::{Call, MAX_WORKGROUPS, grid};
+pub use program::{Dispatch, Program, Upload};
 
 /// Why no adapter was found, as far as it can be told, in one sentence with what to install.
 pub fn why_no_adapter() -> String {

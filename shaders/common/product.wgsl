@@ -1,0 +1,29 @@
+
+// ---- common/product.wgsl ---------------------------------------------------------------------------------------------
+// What a product works on. `left`, `right` and `result` are the main file's bindings, array<vec4f>; starts and strides
+// count vec4s. A product leaves an invocation's block of BLOCK_ROWS × BLOCK_COLS4 vec4s in `sums` and returns its first
+// (row, column / 4); blocks may reach outside the result, `store` cuts them off.
+
+struct Product {
+    rows: u32, // of the result
+    cols: u32, // of the result, without padding
+    inner: u32, // length of the sums
+    left: u32, // where the left matrix starts …
+    right: u32,
+    result: u32,
+    left4: u32, // … and how far its rows lie apart
+    right4: u32,
+    result4: u32,
+}
+
+// Writes an invocation's block, zeros into the padding columns.
+fn store(p: Product, block: vec2u) {
+    for (var r = 0u; r < BLOCK_ROWS; r++) {
+        for (var c = 0u; c < BLOCK_COLS4; c++) {
+            let col4 = block.y + c;
+            if block.x + r >= p.rows || col4 >= p.result4 { continue; }
+            let counts = vec4u(0u, 1u, 2u, 3u) + col4 * 4u < vec4u(p.cols);
+            result[p.result + (block.x + r) * p.result4 + col4] = select(vec4f(), sums[r * BLOCK_COLS4 + c], counts);
+        }
+    }
+}

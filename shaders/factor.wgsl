@@ -1,0 +1,89 @@
+// One further factor of every table's product, once a unique row (Ghaemmaghami et al. 2020, Eq. 2). The factors of all
+// tables lie in one matrix W (F·inputs, outputs), table t's block in rows t·inputs..(t+1)·inputs; the unique rows are
+// sorted by table, table t's are table_start[t]..table_start[t+1].
+//
+//   forward          y[u] (outputs) = x[u] (inputs)·W[table(u)]
+//   backward_input   grad_x[u] (inputs) = grad_y[u] (outputs)·W[table(u)]ᵀ
+//   backward_weight  grad_W[t] (inputs, outputs) = Σ_{u of t} x[u]ᵀ·grad_y[u]; zeros for a table without rows
+//
+// The first two: a workgroup takes one block of rows of one table, so that its rows share a factor; blocks past the last
+// table's have nothing to do. The third: block `group.y` counts through the tables' blocks of W.
+// Twin: src/kernels/factor.rs.
+
+struct Parameters {
+    tables: u32, // F
+    block: u32, // rows of W a table: inputs
+    tile: u32, // rows of the result that a workgroup computes
+    rows: u32, // of the result a table (backward_weight)
+    cols: u32, // of the result
+    inner: u32, // length of the sums (but for backward_weight)
+    left4: u32, // distances between rows, in vec4s
+    right4: u32,
+    result4: u32,
+}
+
+@group(0) @binding(0) var<uniform> parameters: Parameters;
+@group(0) @binding(1) var<storage, read> left: array<vec4f>;
+@group(0) @binding(2) var<storage, read> right: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> result: array<vec4f>;
+@group(0) @binding(4) var<storage, read> table_start: array<u32>;
+
+// Block `n` of the tables' blocks of rows: which rows times which factor. `rows` is zero past the last.
+fn rows_of_one_table(n: u32) -> Product {
+    let p = parameters;
+    var before = 0u;
+    for (var t = 0u; t < p.tables; t++) {
+        let start = table_start[t];
+        let rows = table_start[t + 1u] - start;
+        let blocks = (rows + p.tile - 1u) / p.tile;
+        if n < before + blocks {
+            let first = start + (n - before) * p.tile;
+            let count = min(p.tile, table_start[t + 1u] - first);
+            return Product(
+                count, p.cols, p.inner, first * p.left4, t * p.block * p.right4, first * p.result4,
+                p.left4, p.right4, p.result4,
+            );
+        }
+        before += blocks;
+    }
+    return Product(0u, p.cols, 0u, 0u, 0u, 0u, p.left4, p.right4, p.result4);
+}
+
+@compute @workgroup_size(LANES)
+fn forward(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let p = rows_of_one_table(group.z * groups.y + group.y);
+    store(p, product_plain(p, group, 0u, lane));
+}
+
+@compute @workgroup_size(LANES)
+fn backward_input(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let p = rows_of_one_table(group.z * groups.y + group.y);
+    store(p, product_right_transposed(p, group, 0u, lane));
+}
+
+@compute @workgroup_size(LANES)
+fn backward_weight(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let n = group.z * groups.y + group.y;
+    let blocks = (parameters.rows + parameters.tile - 1u) / parameters.tile;
+    let t = n / blocks;
+    if t >= parameters.tables { return; }
+    let start = table_start[t];
+    let p = Product(
+        parameters.rows, parameters.cols, table_start[t + 1u] - start,
+        start * parameters.left4, start * parameters.right4, t * parameters.rows * parameters.result4,
+        parameters.left4, parameters.right4, parameters.result4,
+    );
+    store(p, product_left_transposed(p, group, n % blocks, lane));
+}

@@ -1,0 +1,31 @@
+// The batch's unique rows out of one shard of the tables: x[u] = W1[unique_rows[u]] for the unique rows u of the shard,
+// shard_start[shard]..shard_start[shard+1].
+//
+// shard (rows, width), x (capacity, width). An invocation copies one vec4.
+// Twin: src/kernels/gather.rs.
+
+struct Parameters {
+    shard: u32,
+    first_row: u32, // global number of the shard's first row
+    width4: u32, // distance between rows, in vec4s
+}
+
+@group(0) @binding(0) var<uniform> parameters: Parameters;
+@group(0) @binding(1) var<storage, read> table: array<vec4f>;
+@group(0) @binding(2) var<storage, read> unique_rows: array<u32>;
+@group(0) @binding(3) var<storage, read> shard_start: array<u32>;
+@group(0) @binding(4) var<storage, read_write> x: array<vec4f>;
+
+@compute @workgroup_size(WORKGROUP)
+fn forward(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let i = item(group, groups, lane);
+    let u = shard_start[parameters.shard] + i / parameters.width4;
+    if u >= shard_start[parameters.shard + 1u] { return; }
+    let col4 = i % parameters.width4;
+    let row = unique_rows[u] - parameters.first_row;
+    x[u * parameters.width4 + col4] = table[row * parameters.width4 + col4];
+}

@@ -1,0 +1,49 @@
+// Bags, summed (DLRM's EmbeddingBag): a segment i holds entries[offsets[i]..offsets[i+1]], each a row number.
+//
+//   forward   pooled[bag] = Σ_{entries of the bag} y[entry]; an empty bag is zero
+//   backward  grad_y[u] = Σ_{bags that use u} grad_pooled[bag], in ascending order of bags, for the unique rows u
+//
+// rows (·, d), sums (segments, d). An invocation sums one vec4 of one segment, in the segment's order.
+// Twin: src/kernels/pool.rs.
+
+struct Parameters {
+    segments: u32, // bags (forward)
+    width4: u32, // distance between rows, in vec4s
+}
+
+const UNIQUE: u32 = 1u; // layout::UNIQUE
+
+@group(0) @binding(0) var<uniform> parameters: Parameters;
+@group(0) @binding(1) var<storage, read> rows: array<vec4f>;
+@group(0) @binding(2) var<storage, read> offsets: array<u32>;
+@group(0) @binding(3) var<storage, read> entries: array<u32>;
+@group(0) @binding(4) var<storage, read_write> sums: array<vec4f>;
+@group(0) @binding(5) var<storage, read> counts: array<u32>;
+
+fn sum_segment(i: u32, segments: u32) {
+    let segment = i / parameters.width4;
+    if segment >= segments { return; }
+    let col4 = i % parameters.width4;
+    let end = offsets[segment + 1u];
+    var sum = vec4f();
+    for (var e = offsets[segment]; e < end; e++) { sum += rows[entries[e] * parameters.width4 + col4]; }
+    sums[i] = sum;
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn forward(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    sum_segment(item(group, groups, lane), parameters.segments);
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn backward(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    sum_segment(item(group, groups, lane), counts[UNIQUE]);
+}

@@ -1,0 +1,85 @@
+// The step of the touched rows of one shard of the tables, with rate η = scalars[rate]: the unique rows u of the shard,
+// shard_start[shard]..shard_start[shard+1], each written once.
+//
+//   sgd              p −= η·g[u]
+//   adagrad          s += g²; p −= η·g / (√s + ε), element by element        (Duchi et al. 2011, as in PyTorch)
+//   rowwise_adagrad  s += mean(g²) of the row; p −= η·g / (√s + ε)           (FBGEMM's EXACT_ROWWISE_ADAGRAD)
+//
+// table (rows, width), g (capacity, width), s (rows, width), or (rows, 1) four numbers apart. sgd and adagrad: one vec4 an
+// invocation; rowwise_adagrad: one row, since its step needs the whole row's gradient.
+// Twin: src/kernels/update_rows.rs.
+
+struct Parameters {
+    shard: u32,
+    first_row: u32, // global number of the shard's first row
+    width4: u32, // distance between rows, in vec4s
+    cols: u32, // numbers of a row, without padding
+    rate: u32, // which scalar
+}
+
+const EPSILON: f32 = 1e-10; // ADAGRAD_EPSILON
+
+@group(0) @binding(0) var<uniform> parameters: Parameters;
+@group(0) @binding(1) var<storage, read_write> table: array<vec4f>;
+@group(0) @binding(2) var<storage, read> unique_rows: array<u32>;
+@group(0) @binding(3) var<storage, read> shard_start: array<u32>;
+@group(0) @binding(4) var<storage, read> grad: array<vec4f>;
+@group(0) @binding(5) var<storage, read> scalars: array<f32>;
+@group(0) @binding(6) var<storage, read_write> squares: array<vec4f>;
+
+// The unique row number `n` of this shard, and whether there is one.
+fn unique(n: u32) -> vec2u {
+    let u = shard_start[parameters.shard] + n;
+    return vec2u(u, u32(u < shard_start[parameters.shard + 1u]));
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn sgd(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let i = item(group, groups, lane);
+    let u = unique(i / parameters.width4);
+    if u.y == 0u { return; }
+    let col4 = i % parameters.width4;
+    let at = (unique_rows[u.x] - parameters.first_row) * parameters.width4 + col4;
+    table[at] -= scalars[parameters.rate] * grad[u.x * parameters.width4 + col4];
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn adagrad(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let i = item(group, groups, lane);
+    let u = unique(i / parameters.width4);
+    if u.y == 0u { return; }
+    let col4 = i % parameters.width4;
+    let at = (unique_rows[u.x] - parameters.first_row) * parameters.width4 + col4;
+    let g = grad[u.x * parameters.width4 + col4];
+    let s = squares[at] + g * g;
+    squares[at] = s;
+    table[at] -= scalars[parameters.rate] * g / (sqrt(s) + EPSILON);
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn rowwise_adagrad(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let u = unique(item(group, groups, lane));
+    if u.y == 0u { return; }
+    let start = u.x * parameters.width4;
+    var sum = vec4f();
+    for (var col4 = 0u; col4 < parameters.width4; col4++) { sum += grad[start + col4] * grad[start + col4]; }
+    let row = unique_rows[u.x] - parameters.first_row;
+    let s = squares[row].x + ((sum.x + sum.y) + (sum.z + sum.w)) / f32(parameters.cols);
+    squares[row] = vec4f(s, 0.0, 0.0, 0.0);
+    let rate = scalars[parameters.rate] / (sqrt(s) + EPSILON);
+    for (var col4 = 0u; col4 < parameters.width4; col4++) {
+        table[row * parameters.width4 + col4] -= rate * grad[start + col4];
+    }
+}

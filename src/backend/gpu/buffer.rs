@@ -1,0 +1,209 @@
+//! Buffers behind handles, and their way from and to the host.
+
+use std::ops::Range;
+use std::sync::mpsc;
+
+use super::GpuError;
+use super::device::{Gpu, typed};
+use crate::backend::{Floats, Ints};
+
+/// Bytes that go to or from the host at once: more would double the memory of a large table.
+const CHUNK_BYTES: u64 = 32 << 20;
+
+/// A buffer of either kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handle {
+    /// Numbers.
+    Floats(Floats),
+    /// Counts, row numbers, offsets.
+    Ints(Ints),
+}
+
+impl From<Floats> for Handle {
+    fn from(handle: Floats) -> Self {
+        Self::Floats(handle)
+    }
+}
+
+impl From<Ints> for Handle {
+    fn from(handle: Ints) -> Self {
+        Self::Ints(handle)
+    }
+}
+
+/// Every buffer of a device.
+#[derive(Debug)]
+pub(super) struct Buffers {
+    floats: Vec<Buffer>,
+    ints: Vec<Buffer>,
+    adapter: String,
+    max_bytes: u64,
+}
+
+#[derive(Debug)]
+struct Buffer {
+    inner: wgpu::Buffer,
+    len: usize,
+}
+
+impl Buffers {
+    pub(super) fn new(adapter: String, max_bytes: u64) -> Self {
+        Self {
+            floats: Vec::new(),
+            ints: Vec::new(),
+            adapter,
+            max_bytes,
+        }
+    }
+
+    fn find(&self, handle: Handle) -> Option<&Buffer> {
+        match handle {
+            Handle::Floats(Floats(index)) => self.floats.get(index),
+            Handle::Ints(Ints(index)) => self.ints.get(index),
+        }
+    }
+
+    /// The buffer itself, to be bound as a whole.
+    pub(super) fn whole(&self, handle: Handle) -> Result<&wgpu::Buffer, GpuError> {
+        self.range(handle, 0..0)
+    }
+
+    /// The buffer, once the range is known to lie within it.
+    pub(super) fn range(&self, handle: Handle, range: Range<usize>) -> Result<&wgpu::Buffer, GpuError> {
+        let found = self.find(handle);
+        if let Some(buffer) = found.filter(|buffer| range.start <= range.end && range.end <= buffer.len) {
+            return Ok(&buffer.inner);
+        }
+        let (Handle::Floats(Floats(buffer)) | Handle::Ints(Ints(buffer))) = handle;
+        let len = found.map_or(0, |buffer| buffer.len);
+        Err(GpuError::OutOfRange {
+            buffer,
+            start: range.start,
+            end: range.end,
+            len,
+        })
+    }
+}
+
+impl Gpu {
+    /// Forgets every buffer: handles count from zero again, while compiled shaders stay. Programs made before must not
+    /// be enqueued again; they would work on the old buffers.
+    ///
+    /// # Errors
+    /// What the device has reported.
+    pub fn free_buffers(&mut self) -> Result<(), GpuError> {
+        self.finish()?;
+        self.buffers.floats.clear();
+        self.buffers.ints.clear();
+        Ok(())
+    }
+
+    /// A buffer of zeros; the number of its handle.
+    ///
+    /// Its size is a multiple of 16 bytes and at least 16, so that it can be bound as `array<vec4f>`.
+    pub(super) fn allocate(&mut self, len: usize, floats: bool) -> Result<usize, GpuError> {
+        self.check()?;
+        let bytes = (len as u64 * 4).max(1).next_multiple_of(16);
+        if bytes > self.buffers.max_bytes {
+            let (adapter, limit) = (self.buffers.adapter.clone(), self.buffers.max_bytes);
+            return Err(GpuError::BufferTooLarge { adapter, bytes, limit });
+        }
+        let inner = self.guarded("allocating a buffer", |device| {
+            device.create_buffer(&wgpu::BufferDescriptor {
+                label: None,
+                size: bytes,
+                usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            })
+        })?;
+        let list = if floats {
+            &mut self.buffers.floats
+        } else {
+            &mut self.buffers.ints
+        };
+        list.push(Buffer { inner, len });
+        Ok(list.len() - 1)
+    }
+
+    /// Runs what may fail in wgpu and returns its error instead of panicking.
+    pub(super) fn guarded<T>(&self, doing: &str, run: impl FnOnce(&wgpu::Device) -> T) -> Result<T, GpuError> {
+        let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
+        let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let made = run(&self.device);
+        let errors = [validation.pop(), internal.pop()].map(pollster::block_on);
+        let errors = errors.into_iter().chain([pollster::block_on(memory.pop())]);
+        match errors.flatten().next() {
+            Some(error) => Err(self.first(typed(doing, error))),
+            None => Ok(made),
+        }
+    }
+
+    pub(super) fn write(&mut self, handle: Handle, start: usize, words: &[u32]) -> Result<(), GpuError> {
+        self.flush()?;
+        let buffer = self.buffers.range(handle, start..start.saturating_add(words.len()))?;
+        for (index, chunk) in words.chunks((CHUNK_BYTES / 4) as usize).enumerate() {
+            let offset = start as u64 * 4 + index as u64 * CHUNK_BYTES;
+            self.queue.write_buffer(buffer, offset, bytemuck::cast_slice(chunk));
+            if words.len() as u64 * 4 > CHUNK_BYTES {
+                // Staged copies pile up until the device has taken them.
+                self.queue.submit([]);
+                let _ = self.device.poll(wgpu::PollType::wait_indefinitely());
+            }
+        }
+        self.check()
+    }
+
+    pub(super) fn read<T: bytemuck::Pod>(&mut self, handle: Handle, range: Range<usize>) -> Result<Vec<T>, GpuError> {
+        self.flush()?;
+        self.buffers.range(handle, range.clone())?;
+        let mut values = Vec::with_capacity(range.len());
+        let chunk = (CHUNK_BYTES / 4) as usize;
+        for start in range.clone().step_by(chunk) {
+            let part = start..(start + chunk).min(range.end);
+            self.read_chunk(handle, part, &mut values)
+                .map_err(|error| self.first(error))?;
+        }
+        Ok(values)
+    }
+
+    /// Appends one chunk. A staging buffer a call: reading happens rarely (losses, checkpoints).
+    fn read_chunk<T: bytemuck::Pod>(
+        &self,
+        handle: Handle,
+        range: Range<usize>,
+        into: &mut Vec<T>,
+    ) -> Result<(), GpuError> {
+        let failed = |reason: String| GpuError::Device {
+            doing: "reading a buffer".into(),
+            reason,
+        };
+        let buffer = self.buffers.range(handle, range.clone())?;
+        let size = range.len() as u64 * 4;
+        let staging = self.guarded("reading a buffer", |device| {
+            let staging = device.create_buffer(&wgpu::BufferDescriptor {
+                label: None,
+                size,
+                usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            });
+            let mut encoder = device.create_command_encoder(&Default::default());
+            encoder.copy_buffer_to_buffer(buffer, range.start as u64 * 4, &staging, 0, size);
+            self.queue.submit([encoder.finish()]);
+            staging
+        })?;
+        let (sender, receiver) = mpsc::channel();
+        staging.map_async(wgpu::MapMode::Read, .., move |mapped| drop(sender.send(mapped)));
+        let polled = self.device.poll(wgpu::PollType::wait_indefinitely());
+        self.check()?;
+        polled.map_err(|error| failed(error.to_string()))?;
+        let mapped = receiver.try_recv().map_err(|error| failed(error.to_string()))?;
+        mapped.map_err(|error| failed(error.to_string()))?;
+        let view = staging
+            .get_mapped_range(..)
+            .map_err(|error| failed(error.to_string()))?;
+        // Mapped memory is aligned to at least 8 bytes, and T is f32 or u32.
+        into.extend_from_slice(bytemuck::cast_slice(&view));
+        Ok(())
+    }
+}

@@ -1,0 +1,78 @@
+//! The shaders' text. The main file comes first, so that line numbers in messages are its own; the fragments that it
+//! shares with others (`shaders/common/`) follow.
+
+/// One shader: a file and its fragments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shader {
+    /// The file's stem; for products, with the family.
+    pub name: &'static str,
+    /// WGSL.
+    pub source: &'static str,
+}
+
+/// A shader out of files in `shaders/`.
+macro_rules! shader {
+    ($name:literal, $($file:literal),+) => {
+        Shader { name: $name, source: concat!($(include_str!(concat!("../../../shaders/", $file))),+) }
+    };
+}
+
+/// Fully connected layers, for GPUs.
+pub const LINEAR_TILED: Shader = shader!(
+    "linear/tiled",
+    "linear.wgsl",
+    "common/item.wgsl",
+    "common/product.wgsl",
+    "common/product_tiled.wgsl"
+);
+/// Fully connected layers, for CPU drivers.
+pub const LINEAR_ROWS: Shader = shader!(
+    "linear/rows",
+    "linear.wgsl",
+    "common/item.wgsl",
+    "common/product.wgsl",
+    "common/product_rows.wgsl"
+);
+/// Factors of the tables, for GPUs.
+pub const FACTOR_TILED: Shader = shader!(
+    "factor/tiled",
+    "factor.wgsl",
+    "common/product.wgsl",
+    "common/product_tiled.wgsl"
+);
+/// Factors of the tables, for CPU drivers.
+pub const FACTOR_ROWS: Shader = shader!(
+    "factor/rows",
+    "factor.wgsl",
+    "common/product.wgsl",
+    "common/product_rows.wgsl"
+);
+/// Unique rows of the tables.
+pub const GATHER: Shader = shader!("gather", "gather.wgsl", "common/item.wgsl");
+/// Sums of bags.
+pub const POOL: Shader = shader!("pool", "pool.wgsl", "common/item.wgsl");
+/// Dot products of the feature vectors.
+pub const INTERACTION: Shader = shader!("interaction", "interaction.wgsl", "common/item.wgsl");
+/// The feature vectors side by side.
+pub const CONCAT: Shader = shader!("concat", "concat.wgsl", "common/item.wgsl");
+/// Loss and gradient of the logit.
+pub const LOSS: Shader = shader!("loss", "loss.wgsl");
+/// A dense parameter's step.
+pub const UPDATE: Shader = shader!("update", "update.wgsl", "common/item.wgsl");
+/// A step of the touched rows.
+pub const UPDATE_ROWS: Shader = shader!("update_rows", "update_rows.wgsl", "common/item.wgsl");
+
+/// Every shader, for the tests.
+pub const ALL: [Shader; 11] = [
+    LINEAR_TILED,
+    LINEAR_ROWS,
+    FACTOR_TILED,
+    FACTOR_ROWS,
+    GATHER,
+    POOL,
+    INTERACTION,
+    CONCAT,
+    LOSS,
+    UPDATE,
+    UPDATE_ROWS,
+];

@@ -1,0 +1,162 @@
+//! Steps on their way to the device: several in one submission, a few submissions in flight, never more.
+
+use super::GpuError;
+use super::buffer::{Buffers, Handle};
+use super::program::{Program, Upload};
+use std::sync::mpsc::{self, Receiver};
+
+/// Steps of one submission.
+const STEPS: usize = 8;
+/// Submissions that the host may run ahead; each has a staging buffer of its own.
+const SLOTS: usize = 3;
+/// A staging buffer is made for [`STEPS`] steps as long as it is no larger than this.
+const STAGING_BYTES: u64 = 16 << 20;
+
+/// What is recorded but not submitted, and the staging buffers.
+#[derive(Debug, Default)]
+pub(super) struct Submission {
+    slots: [Slot; SLOTS],
+    current: usize,
+    encoder: Option<wgpu::CommandEncoder>,
+    steps: usize,
+}
+
+/// A staging buffer: mapped and filled, then copied from, then mapped again.
+#[derive(Debug, Default)]
+struct Slot {
+    buffer: Option<wgpu::Buffer>,
+    used: u64,
+    /// Set while a submission reads the buffer.
+    flight: Option<(wgpu::SubmissionIndex, Receiver<bool>)>,
+}
+
+impl Submission {
+    pub(super) fn record(
+        &mut self,
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        buffers: &Buffers,
+        uploads: &[Upload<'_>],
+        program: &Program,
+    ) -> Result<(), GpuError> {
+        for upload in uploads {
+            // Before anything is recorded: half a step must not be submitted.
+            buffers.range(upload.target, 0..upload.words.len())?;
+        }
+        let bytes = uploads.iter().map(|upload| aligned(upload.words)).sum();
+        if self.steps == STEPS || (self.steps > 0 && !self.slots[self.current].has_room(bytes)) {
+            self.flush(queue);
+        }
+        if self.steps == 0 {
+            self.slots[self.current].begin(device, bytes)?;
+        }
+        let encoder = self
+            .encoder
+            .get_or_insert_with(|| device.create_command_encoder(&Default::default()));
+        for upload in uploads {
+            let target = buffers.range(upload.target, 0..upload.words.len())?;
+            self.slots[self.current].copy(encoder, target, upload.words)?;
+        }
+        program.encode(encoder);
+        self.steps += 1;
+        Ok(())
+    }
+
+    pub(super) fn flush(&mut self, queue: &wgpu::Queue) {
+        let Some(encoder) = self.encoder.take() else { return };
+        let slot = &mut self.slots[self.current];
+        if let Some(buffer) = &slot.buffer {
+            buffer.unmap();
+        }
+        let index = queue.submit([encoder.finish()]);
+        if let Some(buffer) = &slot.buffer {
+            let (sender, receiver) = mpsc::channel();
+            buffer.map_async(wgpu::MapMode::Write, .., move |mapped| {
+                let _ = sender.send(mapped.is_ok());
+            });
+            slot.flight = Some((index, receiver));
+        }
+        self.steps = 0;
+        self.current = (self.current + 1) % SLOTS;
+    }
+}
+
+impl Slot {
+    fn has_room(&self, bytes: u64) -> bool {
+        self.used + bytes <= self.buffer.as_ref().map_or(0, wgpu::Buffer::size)
+    }
+
+    /// Waits until the device has read what the buffer last held, and makes a larger one if it is too small.
+    fn begin(&mut self, device: &wgpu::Device, bytes: u64) -> Result<(), GpuError> {
+        if let Some((index, mapped)) = self.flight.take() {
+            let wait = wgpu::PollType::Wait {
+                submission_index: Some(index),
+                timeout: None,
+            };
+            let polled = device.poll(wait);
+            if polled.is_err() || mapped.try_recv() != Ok(true) {
+                return Err(failed(format!("a submission did not complete ({polled:?})")));
+            }
+        }
+        self.used = 0;
+        if self.buffer.is_none() || !self.has_room(bytes) {
+            let size = (bytes * STEPS as u64).clamp(4096, STAGING_BYTES).max(bytes);
+            self.buffer = Some(device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("staging"),
+                size,
+                usage: wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC,
+                mapped_at_creation: true,
+            }));
+        }
+        Ok(())
+    }
+
+    fn copy(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        target: &wgpu::Buffer,
+        words: &[u32],
+    ) -> Result<(), GpuError> {
+        let Some(staging) = self.buffer.as_ref().filter(|_| !words.is_empty()) else {
+            return Ok(());
+        };
+        let bytes: &[u8] = bytemuck::cast_slice(words);
+        let range = self.used..self.used + bytes.len() as u64;
+        let mapped = staging.get_mapped_range_mut(range.clone());
+        let mut mapped = mapped.map_err(|error| failed(error.to_string()))?;
+        mapped.copy_from_slice(bytes);
+        encoder.copy_buffer_to_buffer(staging, range.start, target, 0, bytes.len() as u64);
+        self.used += aligned(words);
+        Ok(())
+    }
+}
+
+/// Bytes of an upload in the staging buffer; mapped ranges start at multiples of 8.
+fn aligned(words: &[u32]) -> u64 {
+    (words.len() as u64 * 4).next_multiple_of(16)
+}
+
+fn failed(reason: String) -> GpuError {
+    GpuError::Device {
+        doing: "sending a batch".into(),
+        reason,
+    }
+}
+
+impl Upload<'_> {
+    /// Words for a buffer of numbers.
+    pub fn floats(target: impl Into<Handle>, values: &[f32]) -> Upload<'_> {
+        Upload {
+            target: target.into(),
+            words: bytemuck::cast_slice(values),
+        }
+    }
+
+    /// Words for a buffer of counts.
+    pub fn ints(target: impl Into<Handle>, values: &[u32]) -> Upload<'_> {
+        Upload {
+            target: target.into(),
+            words: values,
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Plans of the operations on unique rows, bags and shards.
+
+use super::plan::Plan;
+use mlet::backend::layout::stride;
+use mlet::backend::{Matrix, Shard, ShardedRows, SparseBatch};
+use mlet::kernels::{Operation, factor, gather, pool, update_rows};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A batch to be made: rows of each table, examples, examples that are padding, the longest bag.
+#[derive(Clone, Copy)]
+pub struct Sizes {
+    tables: &'static [usize],
+    batch: usize,
+    padding: usize,
+    longest: u32,
+}
+
+/// One row in one table; an ordinary batch; tables just below, at and above 64 rows with a feature that is always empty,
+/// and bags of several rows; a short batch; many uses of few rows.
+const BATCHES: [Sizes; 5] = [
+    Sizes { tables: &[1], batch: 1, padding: 0, longest: 1 },
+    Sizes { tables: &[3, 1000, 20], batch: 65, padding: 0, longest: 1 },
+    Sizes { tables: &[63, 0, 64, 65, 500], batch: 130, padding: 0, longest: 5 },
+    Sizes { tables: &[7, 300], batch: 64, padding: 50, longest: 2 },
+    Sizes { tables: &[1, 2], batch: 300, padding: 1, longest: 3 },
+];
+
+/// (inputs, outputs) of a factor.
+const FACTORS: [(usize, usize); 5] = [(1, 1), (5, 3), (64, 16), (16, 66), (65, 7)];
+
+pub fn plans() -> Vec<Plan> {
+    let mut plans = Vec::new();
+    for sizes in BATCHES {
+        for factor in FACTORS {
+            plans.extend([factor_forward(sizes, factor), factor_input(sizes, factor), factor_weight(sizes, factor)]);
+        }
+        for width in [1, 3, 16, 66] {
+            plans.extend([pool_forward(sizes, width), pool_backward(sizes, width)]);
+            for shard_rows in [1, 7, 10_000] {
+                plans.push(gather(sizes, width, shard_rows));
+                plans.extend((0..3).map(|rule| update(sizes, width, shard_rows, rule)));
+            }
+        }
+    }
+    plans
+}
+
+struct Made {
+    batch: SparseBatch,
+    rows: Vec<u32>,
+    table_rows: Vec<usize>,
+    longest_use: usize,
+}
+
+/// Random bags, sorted as the loader sorts them. `shard_rows` are the rows of a shard.
+fn batch(plan: &mut Plan, sizes: Sizes, shard_rows: usize) -> Made {
+    let features = sizes.tables.len();
+    let mut bags: Vec<Vec<u32>> = Vec::new();
+    for b in 0..sizes.batch {
+        let mut base = 0;
+        for &rows in sizes.tables {
+            let mut bag = Vec::new();
+            if rows > 0 && b < sizes.batch - sizes.padding {
+                let length = if sizes.longest == 1 { 1 } else { plan.below(sizes.longest + 1) };
+                // The first rows are the frequent ones, as in a click log; a bag may hold a row twice.
+                bag.extend((0..length).map(|_| base + plan.below(rows as u32).min(plan.below(rows as u32))));
+            }
+            bags.push(bag);
+            base += rows as u32;
+        }
+    }
+    let unique: Vec<u32> = bags.iter().flatten().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    let place: BTreeMap<u32, u32> = (0..).zip(&unique).map(|(place, &row)| (row, place)).collect();
+    let mut uses = vec![Vec::new(); unique.len()];
+    for (bag, rows) in (0..).zip(&bags) {
+        rows.iter().for_each(|row| uses[place[row] as usize].push(bag));
+    }
+    let ends = |limits: &[usize]| -> Vec<u32> {
+        let below = |&limit: &usize| unique.partition_point(|&row| (row as usize) < limit) as u32;
+        std::iter::once(0).chain(limits.iter().map(below)).collect()
+    };
+    let running = |lengths: &[usize]| -> Vec<u32> {
+        let sums = lengths.iter().scan(0, |sum, &length| {
+            *sum += length as u32;
+            Some(*sum)
+        });
+        std::iter::once(0).chain(sums).collect()
+    };
+    let tables: Vec<usize> = running(sizes.tables).into_iter().skip(1).map(|end| end as usize).collect();
+    let total = tables.last().copied().unwrap_or(0);
+    let shards: Vec<usize> = (1..=total.div_ceil(shard_rows)).map(|s| (s * shard_rows).min(total)).collect();
+    let entries: usize = bags.iter().map(Vec::len).sum();
+    // Room for more than there is, with row numbers that nothing may follow.
+    let capacity = entries + 19;
+    let room = |mut values: Vec<u32>| {
+        values.resize(capacity, u32::MAX);
+        values
+    };
+    let lengths: Vec<usize> = bags.iter().map(Vec::len).collect();
+    let use_lengths: Vec<usize> = uses.iter().map(Vec::len).collect();
+    let unique_table = unique.iter().map(|&row| tables.partition_point(|&end| end <= row as usize) as u32).collect();
+    let mut use_offsets = running(&use_lengths);
+    use_offsets.resize(capacity + 1, u32::MAX);
+    Made {
+        batch: SparseBatch {
+            num_tables: features,
+            num_bags: bags.len(),
+            capacity,
+            counts: plan.ints(vec![(sizes.batch - sizes.padding) as u32, unique.len() as u32, 0, 0]),
+            table_start: plan.ints(ends(&tables)),
+            shard_start: plan.ints(ends(&shards)),
+            unique_rows: plan.ints(room(unique.clone())),
+            unique_table: plan.ints(room(unique_table)),
+            bag_offsets: plan.ints(running(&lengths)),
+            bag_entries: plan.ints(room(bags.iter().flatten().map(|row| place[row]).collect())),
+            use_offsets: plan.ints(use_offsets),
+            uses: plan.ints(room(uses.concat())),
+        },
+        table_rows: ends(&tables).windows(2).map(|ends| (ends[1] - ends[0]) as usize).collect(),
+        longest_use: use_lengths.into_iter().chain(lengths).max().unwrap_or(0),
+        rows: unique,
+    }
+}
+
+fn name(what: &str, sizes: Sizes) -> String {
+    let Sizes { tables, batch, padding, longest } = sizes;
+    format!("{what}, tables {tables:?}, batch {batch} − {padding}, bags up to {longest}")
+}
+
+/// One row a unique row, only those random.
+fn unique_input(plan: &mut Plan, made: &Made, cols: usize) -> Matrix {
+    let input = plan.input(made.batch.capacity, cols);
+    plan.poison_from(input, made.rows.len());
+    input
+}
+
+fn factor_forward(sizes: Sizes, (inputs, outputs): (usize, usize)) -> Plan {
+    let mut plan = Plan::new(name(&format!("factor forward {inputs} → {outputs}"), sizes));
+    let made = batch(&mut plan, sizes, 100);
+    let x = unique_input(&mut plan, &made, inputs);
+    let weight = plan.input(sizes.tables.len() * inputs, outputs);
+    let y = plan.output(made.batch.capacity, outputs);
+    let op = factor::Forward { batch: made.batch, x, weight, y };
+    plan.runs(Operation::FactorForward(op), inputs as f64 + 1.0)
+}
+
+fn factor_input(sizes: Sizes, (inputs, outputs): (usize, usize)) -> Plan {
+    let mut plan = Plan::new(name(&format!("factor backward_input {inputs} → {outputs}"), sizes));
+    let made = batch(&mut plan, sizes, 100);
+    let grad_y = unique_input(&mut plan, &made, outputs);
+    let weight = plan.input(sizes.tables.len() * inputs, outputs);
+    let grad_x = plan.output(made.batch.capacity, inputs);
+    let op = factor::BackwardInput { batch: made.batch, grad_y, weight, grad_x };
+    plan.runs(Operation::FactorBackwardInput(op), outputs as f64 + 1.0)
+}
+
+fn factor_weight(sizes: Sizes, (inputs, outputs): (usize, usize)) -> Plan {
+    let mut plan = Plan::new(name(&format!("factor backward_weight {inputs} → {outputs}"), sizes));
+    let made = batch(&mut plan, sizes, 100);
+    let (x, grad_y) = (unique_input(&mut plan, &made, inputs), unique_input(&mut plan, &made, outputs));
+    let grad_weight = plan.whole_output(sizes.tables.len() * inputs, outputs);
+    let longest = made.table_rows.iter().max().copied().unwrap_or(0);
+    let op = factor::BackwardWeight { batch: made.batch, x, grad_y, grad_weight };
+    plan.runs(Operation::FactorBackwardWeight(op), longest as f64 + 1.0)
+}
+
+fn pool_forward(sizes: Sizes, width: usize) -> Plan {
+    let mut plan = Plan::new(name(&format!("pool forward {width}"), sizes));
+    let made = batch(&mut plan, sizes, 100);
+    let y = unique_input(&mut plan, &made, width);
+    let pooled = plan.whole_output(made.batch.num_bags, width);
+    let op = pool::Forward { batch: made.batch, y, pooled };
+    plan.runs(Operation::PoolForward(op), made.longest_use as f64)
+}
+
+fn pool_backward(sizes: Sizes, width: usize) -> Plan {
+    let mut plan = Plan::new(name(&format!("pool backward {width}"), sizes));
+    let made = batch(&mut plan, sizes, 100);
+    let grad_pooled = plan.input(made.batch.num_bags, width);
+    let grad_y = plan.output(made.batch.capacity, width);
+    let op = pool::Backward { batch: made.batch, grad_pooled, grad_y };
+    plan.runs(Operation::PoolBackward(op), made.longest_use as f64)
+}
+
+/// The tables in shards of `shard_rows` rows each.
+fn tables(plan: &mut Plan, sizes: Sizes, cols: usize, shard_rows: usize, positive: bool) -> ShardedRows {
+    let total = sizes.tables.iter().sum();
+    let ranges = ShardedRows::cut(total, cols, shard_rows * stride(cols));
+    let shard = |range: std::ops::Range<usize>| {
+        let buffer = plan.input(range.len(), cols).buffer;
+        if positive {
+            plan.map(buffer, f32::abs);
+        }
+        Shard { buffer, first_row: range.start, rows: range.len() }
+    };
+    ShardedRows { shards: ranges.into_iter().map(shard).collect(), cols }
+}
+
+fn gather(sizes: Sizes, width: usize, shard_rows: usize) -> Plan {
+    let mut plan = Plan::new(name(&format!("gather {width}, shards of {shard_rows}"), sizes));
+    let made = batch(&mut plan, sizes, shard_rows);
+    let tables = tables(&mut plan, sizes, width, shard_rows, false);
+    let x = plan.output(made.batch.capacity, width);
+    let op = gather::Forward { tables, batch: made.batch, x };
+    plan.runs(Operation::GatherForward(op), 0.0)
+}
+
+/// The constants of `update`, and the row's mean of squares, a sum of `width` terms.
+fn update(sizes: Sizes, width: usize, shard_rows: usize, rule: usize) -> Plan {
+    let rule_name = ["sgd", "adagrad", "rowwise_adagrad"][rule];
+    let mut plan = Plan::new(name(&format!("update_rows {rule_name} {width}, shards of {shard_rows}"), sizes));
+    let made = batch(&mut plan, sizes, shard_rows);
+    let parameters = tables(&mut plan, sizes, width, shard_rows, false);
+    let grad = unique_input(&mut plan, &made, width);
+    plan.subtract(grad.buffer);
+    let rule = match rule {
+        0 => update_rows::Rule::Sgd,
+        1 => update_rows::Rule::Adagrad { sum: tables(&mut plan, sizes, width, shard_rows, true) },
+        _ => update_rows::Rule::RowwiseAdagrad { sum: tables(&mut plan, sizes, 1, shard_rows, true) },
+    };
+    let scalars = plan.floats(vec![0.0, 0.3, 0.0, 0.0]);
+    let op = update_rows::UpdateRows { rule, tables: parameters, batch: made.batch, grad, scalars, rate: 1 };
+    plan.runs(Operation::UpdateRows(op), width as f64 + 22.0)
+}
