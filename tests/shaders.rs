@@ -39,13 +39,24 @@ fn every_file_is_part_of_a_shader_and_opens_with_its_contract() {
     let paths = main.chain(common).map(|entry| entry.expect("readable").path());
     for path in paths.filter(|path| path.extension().is_some_and(|extension| extension == "wgsl")) {
         let text = std::fs::read_to_string(&path).expect("readable");
-        let users: Vec<_> = shaders::ALL.iter().filter(|shader| shader.source.contains(&text)).collect();
+        let users: Vec<_> = shaders::ALL
+            .iter()
+            .filter(|shader| shader.source.contains(&text))
+            .collect();
         assert!(!users.is_empty(), "{} is in no shader", path.display());
-        assert!(text.trim_start().starts_with("//"), "{} says nothing of itself", path.display());
+        assert!(
+            text.trim_start().starts_with("//"),
+            "{} says nothing of itself",
+            path.display()
+        );
         if path.parent().is_some_and(|parent| parent.ends_with("shaders")) {
             let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
             let twin = format!("src/kernels/{stem}.rs");
-            assert!(text.contains(&format!("Twin: {twin}")), "{} does not name {twin}", path.display());
+            assert!(
+                text.contains(&format!("Twin: {twin}")),
+                "{} does not name {twin}",
+                path.display()
+            );
             assert!(std::path::Path::new(&twin).exists(), "{twin} does not exist");
         }
     }

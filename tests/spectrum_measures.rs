@@ -86,7 +86,12 @@ fn the_zero_matrix_has_rank_zero() {
         let m = Measures::new(&sigma, 100, sigma.len(), 1e-7, &[0.0, 0.01]);
         assert_eq!(m.ranks_at, [(0.0, 0), (0.01, 0)]);
         assert_eq!((m.numerical_rank, m.energy_dim_99), (0, 0));
-        let real = [m.effective_rank, m.stable_rank, m.participation_ratio, m.information_abundance];
+        let real = [
+            m.effective_rank,
+            m.stable_rank,
+            m.participation_ratio,
+            m.information_abundance,
+        ];
         assert_eq!(real, [0.0; 4]);
         assert_eq!((m.condition_number, m.power_law), (None, None));
         assert_eq!(m.spectral_entropy.unwrap_or(0.0), 0.0);

@@ -12,7 +12,9 @@ const THRESHOLD: f64 = 50.0;
 /// A number in [−1, 1) from a counter (SplitMix64).
 fn noise(seed: u64, i: usize, j: usize) -> f64 {
     let mut z = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ ((i as u64) << 32 | j as u64);
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9).wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30))
+        .wrapping_mul(0xBF58_476D_1CE4_E5B9)
+        .wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     (z ^ (z >> 31)) as i64 as f64 / 2f64.powi(63)
 }
@@ -22,7 +24,11 @@ fn random(seed: u64, n: usize, d: usize) -> Array2<f64> {
 }
 
 fn orthonormal(seed: u64, n: usize, r: usize) -> DMatrix<f64> {
-    DMatrix::from_fn(n, r, |i, j| noise(seed, i, j)).qr().q().columns(0, r).into_owned()
+    DMatrix::from_fn(n, r, |i, j| noise(seed, i, j))
+        .qr()
+        .q()
+        .columns(0, r)
+        .into_owned()
 }
 
 /// `U·diag(σ)·Vᵀ` with random orthonormal U, V.
@@ -55,11 +61,26 @@ fn assert_close(what: &str, got: &[f64], want: &[f64], n: usize, d: usize, norm:
         want[worst],
         ratio(worst)
     );
-    assert!(got.windows(2).all(|p| p[0] >= p[1]) && got.iter().all(|&x| x >= 0.0), "{what}: {got:?}");
+    assert!(
+        got.windows(2).all(|p| p[0] >= p[1]) && got.iter().all(|&x| x >= 0.0),
+        "{what}: {got:?}"
+    );
 }
 
-const SHAPES: [(usize, usize); 12] =
-    [(1, 1), (1, 5), (5, 1), (3, 8), (8, 3), (8, 8), (64, 64), (65, 63), (257, 16), (1000, 17), (9001, 24), (30, 200)];
+const SHAPES: [(usize, usize); 12] = [
+    (1, 1),
+    (1, 5),
+    (5, 1),
+    (3, 8),
+    (8, 3),
+    (8, 8),
+    (64, 64),
+    (65, 63),
+    (257, 16),
+    (1000, 17),
+    (9001, 24),
+    (30, 200),
+];
 
 #[test]
 fn planted_spectra_are_found() {
@@ -67,8 +88,16 @@ fn planted_spectra_are_found() {
     let profiles: [(&str, Profile); 5] = [
         ("flat", |_, _| 3.0),
         ("graded", |i, r| 10f64.powf(-16.0 * i as f64 / r.max(2) as f64)),
-        ("clustered", |i, r| if i < r.div_ceil(2) { 1.0 + 1e-9 * (r - i) as f64 } else { 1e-9 }),
-        ("deficient", |i, r| if i < r.div_ceil(3) { 2f64.powi(-(i as i32)) } else { 0.0 }),
+        ("clustered", |i, r| {
+            if i < r.div_ceil(2) {
+                1.0 + 1e-9 * (r - i) as f64
+            } else {
+                1e-9
+            }
+        }),
+        ("deficient", |i, r| {
+            if i < r.div_ceil(3) { 2f64.powi(-(i as i32)) } else { 0.0 }
+        }),
         ("power", |i, _| 1.0 / (i + 1) as f64),
     ];
     for (n, d) in SHAPES {
@@ -118,16 +147,30 @@ fn products_are_those_of_the_formed_table() {
         &[3, 64, 8],
     ];
     for shape in cases {
-        let factors: Vec<Array2<f64>> =
-            shape.windows(2).enumerate().map(|(j, s)| random(20 + j as u64, s[0], s[1])).collect();
+        let factors: Vec<Array2<f64>> = shape
+            .windows(2)
+            .enumerate()
+            .map(|(j, s)| random(20 + j as u64, s[0], s[1]))
+            .collect();
         let formed = factors.iter().skip(1).fold(factors[0].clone(), |w, f| w.dot(f));
         let norm: f64 = factors.iter().map(|f| second_opinion(f)[0]).product();
         let want = second_opinion(&formed);
         let factors: Vec<Factor> = factors.into_iter().map(|f| Factor::f64("f", f)).collect();
         let got = singular_values(&factors).unwrap();
         let inner = *shape.iter().min().unwrap();
-        assert!(got.iter().skip(inner).all(|&s| s <= THRESHOLD * formed.nrows() as f64 * f64::EPSILON * norm));
-        assert_close(&format!("{shape:?}"), &got, &want, *shape.iter().max().unwrap(), 1, norm);
+        assert!(
+            got.iter()
+                .skip(inner)
+                .all(|&s| s <= THRESHOLD * formed.nrows() as f64 * f64::EPSILON * norm)
+        );
+        assert_close(
+            &format!("{shape:?}"),
+            &got,
+            &want,
+            *shape.iter().max().unwrap(),
+            1,
+            norm,
+        );
     }
 }
 
@@ -168,7 +211,10 @@ fn the_smallest_and_the_greatest_floats() {
         assert_eq!(got, [f64::from(x)]);
     }
     let big = || Factor::f64("huge", Array2::from_elem((2, 2), 1e300));
-    assert_eq!(singular_values(&[big(), big()]), Err(SpectrumError::Overflow { tensor: "huge".into() }));
+    assert_eq!(
+        singular_values(&[big(), big()]),
+        Err(SpectrumError::Overflow { tensor: "huge".into() })
+    );
 }
 
 #[test]
@@ -182,14 +228,21 @@ fn zero_repeated_and_missing_rows() {
     let rows = random(9, 3, 6);
     let w = Array2::from_shape_fn((4000, 6), |(i, j)| if i % 4 == 3 { 0.0 } else { rows[(i % 4, j)] });
     let got = singular_values(&[Factor::f64("w", w)]).unwrap();
-    let want: Vec<f64> = second_opinion(&rows).iter().map(|s| s * 1000f64.sqrt()).chain([0.0; 3]).collect();
+    let want: Vec<f64> = second_opinion(&rows)
+        .iter()
+        .map(|s| s * 1000f64.sqrt())
+        .chain([0.0; 3])
+        .collect();
     assert_close("repeated rows", &got, &want, 4000, 6, want[0]);
     assert_eq!(measures::numerical_rank(&got, 4000, 6, f64::EPSILON), 3);
 }
 
 #[test]
 fn the_number_of_threads_changes_no_bit() {
-    let factors = [Factor::f32("a", random(1, 20_000, 12).mapv(|x| x as f32)), Factor::f64("b", random(2, 12, 9))];
+    let factors = [
+        Factor::f32("a", random(1, 20_000, 12).mapv(|x| x as f32)),
+        Factor::f64("b", random(2, 12, 9)),
+    ];
     let with = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| singular_values(&factors)).unwrap()
@@ -204,16 +257,30 @@ fn bad_tables_are_named() {
     assert_eq!(singular_values(&[]), Err(SpectrumError::NoFactor));
     let f = |name: &str, n, d| Factor::f64(name, random(1, n, d));
     let error = singular_values(&[f("a", 4, 3), f("b", 2, 5)]).unwrap_err().to_string();
-    assert!(error.contains("`a` has 3 columns") && error.contains("`b`") && error.contains("2 rows"), "{error}");
+    assert!(
+        error.contains("`a` has 3 columns") && error.contains("`b`") && error.contains("2 rows"),
+        "{error}"
+    );
     for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let mut w = random(1, 70, 5);
         w[(66, 3)] = bad;
-        let want = SpectrumError::NotFinite { tensor: "b".into(), row: 66, column: 3 };
+        let want = SpectrumError::NotFinite {
+            tensor: "b".into(),
+            row: 66,
+            column: 3,
+        };
         assert_eq!(singular_values(&[Factor::f64("b", w)]), Err(want));
     }
     // Also behind a factor of zeros.
     let mut w = random(1, 3, 5);
     w[(0, 0)] = f64::NAN;
     let got = singular_values(&[Factor::f64("z", Array2::zeros((9, 3))), Factor::f64("b", w)]);
-    assert_eq!(got, Err(SpectrumError::NotFinite { tensor: "b".into(), row: 0, column: 0 }));
+    assert_eq!(
+        got,
+        Err(SpectrumError::NotFinite {
+            tensor: "b".into(),
+            row: 0,
+            column: 0
+        })
+    );
 }

@@ -26,7 +26,12 @@ fn ratios(sigma: &[f64]) -> impl Iterator<Item = f64> + Clone + '_ {
 fn entropy(weights: impl Iterator<Item = f64> + Clone) -> f64 {
     let total: f64 = weights.clone().sum();
     // Not −Σ, and not below 0: a single weight must give 0 and not −0 or a rounding below it.
-    weights.map(|x| x / total).filter(|&w| w > 0.0).map(|w| -w * w.ln()).sum::<f64>().max(0.0)
+    weights
+        .map(|x| x / total)
+        .filter(|&w| w > 0.0)
+        .map(|w| -w * w.ln())
+        .sum::<f64>()
+        .max(0.0)
 }
 
 /// `#{σᵢ > τ·σ₁}`. The paper reads it at τ = 0.01 (Ghaemmaghami et al. 2020, section 2.2.1).
@@ -42,7 +47,11 @@ pub fn numerical_rank(sigma: &[f64], n: usize, d: usize, epsilon: f64) -> usize 
 
 /// `exp(−Σ pᵢ log pᵢ)` (Roy & Vetterli, EUSIPCO 2007).
 pub fn effective_rank(sigma: &[f64]) -> f64 {
-    if rank_at(sigma, 0.0) == 0 { 0.0 } else { entropy(ratios(sigma)).exp() }
+    if rank_at(sigma, 0.0) == 0 {
+        0.0
+    } else {
+        entropy(ratios(sigma)).exp()
+    }
 }
 
 /// `‖W‖_F²/σ₁²` (Rudelson & Vershynin, J. ACM 2007).
@@ -115,13 +124,19 @@ pub fn power_law_alpha(sigma: &[f64], first: usize, last: usize) -> Option<Power
     if first == 0 || last < first + 2 {
         return None;
     }
-    let points: Vec<(f64, f64)> =
-        ratios(sigma).enumerate().skip(first - 1).take(last + 1 - first).map(|(i, r)| (((i + 1) as f64).ln(), 2.0 * r.ln())).collect();
+    let points: Vec<(f64, f64)> = ratios(sigma)
+        .enumerate()
+        .skip(first - 1)
+        .take(last + 1 - first)
+        .map(|(i, r)| (((i + 1) as f64).ln(), 2.0 * r.ln()))
+        .collect();
     if points.len() < 3 || points.iter().any(|p| !p.1.is_finite()) {
         return None;
     }
     let count = points.len() as f64;
-    let (mx, my) = points.iter().fold((0.0, 0.0), |(x, y), p| (x + p.0 / count, y + p.1 / count));
+    let (mx, my) = points
+        .iter()
+        .fold((0.0, 0.0), |(x, y), p| (x + p.0 / count, y + p.1 / count));
     let (mut xx, mut xy, mut yy) = (0.0, 0.0, 0.0);
     for (x, y) in points {
         xx += (x - mx) * (x - mx);
@@ -129,7 +144,12 @@ pub fn power_law_alpha(sigma: &[f64], first: usize, last: usize) -> Option<Power
         yy += (y - my) * (y - my);
     }
     let r_squared = if yy > 0.0 { (xy * xy / (xx * yy)).min(1.0) } else { 1.0 };
-    Some(PowerLaw { alpha: 0.0 - xy / xx, first, last, r_squared }) // 0 − x, or a flat spectrum would have α = −0
+    Some(PowerLaw {
+        alpha: 0.0 - xy / xx,
+        first,
+        last,
+        r_squared,
+    }) // 0 − x, or a flat spectrum would have α = −0
 }
 
 /// All measures of one spectrum. Serialised as one flat object; the keys of [`Measures::ranks_at`] are `rank_at_<τ>`.
@@ -177,8 +197,11 @@ impl Measures {
 
     /// Every measure under its name, in a fixed order; null where undefined.
     pub fn fields(&self) -> Vec<(String, serde_json::Value)> {
-        let mut fields: Vec<(String, serde_json::Value)> =
-            self.ranks_at.iter().map(|&(tau, rank)| (format!("rank_at_{tau}"), rank.into())).collect();
+        let mut fields: Vec<(String, serde_json::Value)> = self
+            .ranks_at
+            .iter()
+            .map(|&(tau, rank)| (format!("rank_at_{tau}"), rank.into()))
+            .collect();
         let mut put = |name: &str, value: serde_json::Value| fields.push((name.into(), value));
         put("numerical_rank", self.numerical_rank.into());
         put("effective_rank", self.effective_rank.into());

@@ -74,12 +74,16 @@ where
     let block = (3 * c).max(256);
     let ranges = (n / (8 * block)).clamp(1, RANGES);
     let bound = |i: usize| (i as u128 * n as u128 / ranges as u128) as usize;
-    let parts: Vec<Mat<f64>> =
-        (0..ranges).into_par_iter().map(|i| reduce_range(bound(i)..bound(i + 1), c, block, &read)).collect();
+    let parts: Vec<Mat<f64>> = (0..ranges)
+        .into_par_iter()
+        .map(|i| reduce_range(bound(i)..bound(i + 1), c, block, &read))
+        .collect();
     let mut parts = parts.into_iter();
     let first = parts.next().unwrap_or_else(|| Mat::zeros(0, c));
     parts.fold(first, |upper, lower| {
-        stacked(upper.nrows() + lower.nrows(), c, &upper, |mut rest| rest.copy_from(&lower))
+        stacked(upper.nrows() + lower.nrows(), c, &upper, |mut rest| {
+            rest.copy_from(&lower)
+        })
     })
 }
 

@@ -1,8 +1,8 @@
 //! Singular values of a small dense matrix, guarded.
 
+use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::svd::{ComputeSvdVectors, SvdParams, svd, svd_scratch};
-use faer::diag::Diag;
 use faer::{Auto, Mat, Par, Spec};
 
 /// Above this many rows or columns faer may use all threads; below, one, so that many small tables run side by side.
@@ -39,7 +39,11 @@ pub(crate) fn singular_values(a: &Mat<f64>) -> Option<Vec<f64>> {
 
 fn by_faer(a: &Mat<f64>) -> Option<Vec<f64>> {
     let (m, n) = (a.nrows(), a.ncols());
-    let par = if m.min(n) >= PARALLEL_FROM { Par::rayon(0) } else { Par::Seq };
+    let par = if m.min(n) >= PARALLEL_FROM {
+        Par::rayon(0)
+    } else {
+        Par::Seq
+    };
     let mut params: SvdParams = <SvdParams as Auto<f64>>::auto();
     // Its own reduction of tall matrices drops nearly dependent columns (see `qr`): never take it.
     params.qr_ratio_threshold = f64::INFINITY;
@@ -47,7 +51,16 @@ fn by_faer(a: &Mat<f64>) -> Option<Vec<f64>> {
     let mut s = Diag::<f64>::zeros(m.min(n));
     let no = ComputeSvdVectors::No;
     let mut memory = MemBuffer::new(svd_scratch::<f64>(m, n, no, no, par, params));
-    svd(a.as_ref(), s.as_mut(), None, None, par, MemStack::new(&mut memory), params).ok()?;
+    svd(
+        a.as_ref(),
+        s.as_mut(),
+        None,
+        None,
+        par,
+        MemStack::new(&mut memory),
+        params,
+    )
+    .ok()?;
     let mut sigma: Vec<f64> = s.column_vector().iter().map(|x| x.abs()).collect();
     sigma.sort_by(|a, b| b.total_cmp(a));
     Some(sigma)
@@ -66,9 +79,14 @@ fn keeps_norm(a: &Mat<f64>, sigma: &[f64]) -> bool {
 pub(crate) fn by_jacobi(a: &Mat<f64>) -> Option<Vec<f64>> {
     const SWEEPS: usize = 60;
     let wide = a.ncols() > a.nrows();
-    let (m, n) = if wide { (a.ncols(), a.nrows()) } else { (a.nrows(), a.ncols()) };
-    let mut columns: Vec<Vec<f64>> =
-        (0..n).map(|j| (0..m).map(|i| if wide { a[(j, i)] } else { a[(i, j)] }).collect()).collect();
+    let (m, n) = if wide {
+        (a.ncols(), a.nrows())
+    } else {
+        (a.nrows(), a.ncols())
+    };
+    let mut columns: Vec<Vec<f64>> = (0..n)
+        .map(|j| (0..m).map(|i| if wide { a[(j, i)] } else { a[(i, j)] }).collect())
+        .collect();
     let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>();
     for _ in 0..SWEEPS {
         let mut rotated = false;

@@ -28,12 +28,20 @@ pub struct Factor {
 impl Factor {
     /// A factor stored as f32.
     pub fn f32(name: impl Into<String>, values: Array2<f32>) -> Self {
-        Factor { name: name.into(), values: Values::F32(values), epsilon: f32::EPSILON as f64 }
+        Factor {
+            name: name.into(),
+            values: Values::F32(values),
+            epsilon: f32::EPSILON as f64,
+        }
     }
 
     /// A factor stored as f64.
     pub fn f64(name: impl Into<String>, values: Array2<f64>) -> Self {
-        Factor { name: name.into(), values: Values::F64(values), epsilon: f64::EPSILON }
+        Factor {
+            name: name.into(),
+            values: Values::F64(values),
+            epsilon: f64::EPSILON,
+        }
     }
 
     /// Number of rows.
@@ -68,7 +76,11 @@ impl Factor {
             Values::F32(a) => Values::F32(a.select(Axis(0), rows)),
             Values::F64(a) => Values::F64(a.select(Axis(0), rows)),
         };
-        Factor { name: self.name.clone(), values, epsilon: self.epsilon }
+        Factor {
+            name: self.name.clone(),
+            values,
+            epsilon: self.epsilon,
+        }
     }
 
     /// The greatest |entry|, or the (row, column) of an entry that is not finite.
@@ -129,7 +141,12 @@ pub struct Table {
 impl Table {
     /// A table with nothing known but its factors.
     pub fn new(name: impl Into<String>, factors: Vec<Factor>) -> Self {
-        Table { name: name.into(), factors, initial: None, frequencies: None }
+        Table {
+            name: name.into(),
+            factors,
+            initial: None,
+            frequencies: None,
+        }
     }
 
     /// `num_embeddings`, n.
@@ -160,7 +177,11 @@ impl Table {
     /// The rows used at least `minimum` times in training; none where frequencies are not known.
     pub fn frequent_rows(&self, minimum: u64) -> Option<Vec<usize>> {
         let counts = self.frequencies.as_ref()?;
-        Some((0..counts.len().min(self.num_embeddings())).filter(|&i| counts[i] >= minimum).collect())
+        Some(
+            (0..counts.len().min(self.num_embeddings()))
+                .filter(|&i| counts[i] >= minimum)
+                .collect(),
+        )
     }
 
     /// The factors of the table that holds only the given rows.

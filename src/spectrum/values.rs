@@ -25,7 +25,9 @@ pub enum SpectrumError {
         right_rows: usize,
     },
     /// NaN or ±∞ among the entries.
-    #[error("`{tensor}` holds a value that is not finite at row {row}, column {column} (both counted from 0): did training diverge?")]
+    #[error(
+        "`{tensor}` holds a value that is not finite at row {row}, column {column} (both counted from 0): did training diverge?"
+    )]
     NotFinite {
         /// The tensor.
         tensor: String,
@@ -41,7 +43,9 @@ pub enum SpectrumError {
         tensor: String,
     },
     /// Neither faer nor the fallback converged.
-    #[error("the singular values of the product that starts with `{tensor}` did not converge: please report this table")]
+    #[error(
+        "the singular values of the product that starts with `{tensor}` did not converge: please report this table"
+    )]
     NoConvergence {
         /// The first factor.
         tensor: String,
@@ -88,11 +92,14 @@ pub fn singular_values(factors: &[Factor]) -> Result<Vec<f64>, SpectrumError> {
         return Ok(vec![0.0; count]);
     };
     exponent += e;
-    let sigma = small::singular_values(&core)
-        .ok_or_else(|| SpectrumError::NoConvergence { tensor: first.name.clone() })?;
+    let sigma = small::singular_values(&core).ok_or_else(|| SpectrumError::NoConvergence {
+        tensor: first.name.clone(),
+    })?;
     let mut sigma: Vec<f64> = sigma.into_iter().map(|x| libm::ldexp(x, exponent)).collect();
     if sigma.iter().any(|x| x.is_infinite()) {
-        return Err(SpectrumError::Overflow { tensor: first.name.clone() });
+        return Err(SpectrumError::Overflow {
+            tensor: first.name.clone(),
+        });
     }
     sigma.resize(count, 0.0); // a product of inner width below min(n, d) has exact zeros behind
     Ok(sigma)

@@ -23,7 +23,14 @@ pub fn plans() -> Vec<Plan> {
         plans.extend([true, false].map(|relu| linear_forward(layer, relu)));
         plans.extend([linear_activation(layer), linear_input(layer), linear_weight(layer)]);
     }
-    for (batch, features, d) in [(1, 1, 1), (63, 3, 5), (64, 26, 16), (65, 2, 66), (130, 7, 8), (3, 60, 4)] {
+    for (batch, features, d) in [
+        (1, 1, 1),
+        (63, 3, 5),
+        (64, 26, 16),
+        (65, 2, 66),
+        (130, 7, 8),
+        (3, 60, 4),
+    ] {
         plans.extend([
             interaction_forward(batch, features, d),
             interaction_backward(batch, features, d),
@@ -47,7 +54,13 @@ fn linear_forward((batch, inputs, outputs): (usize, usize, usize), relu: bool) -
     let bias = plan.padded(1, outputs, Plan::number)[..outputs].to_vec();
     let bias = plan.floats(bias);
     let y = plan.whole_output(batch, outputs);
-    let op = linear::Forward { x, weight, bias, y, relu };
+    let op = linear::Forward {
+        x,
+        weight,
+        bias,
+        y,
+        relu,
+    };
     plan.runs(Operation::LinearForward(op), inputs as f64 + 2.0)
 }
 
@@ -73,7 +86,12 @@ fn linear_weight((batch, inputs, outputs): (usize, usize, usize)) -> Plan {
     let (grad_y, x) = (plan.input(batch, outputs), plan.input(batch, inputs));
     let grad_weight = plan.whole_output(outputs, inputs);
     let grad_bias = plan.floats(vec![9.0; outputs]);
-    let op = linear::BackwardWeight { grad_y, x, grad_weight, grad_bias };
+    let op = linear::BackwardWeight {
+        grad_y,
+        x,
+        grad_weight,
+        grad_bias,
+    };
     plan.runs(Operation::LinearBackwardWeight(op), batch as f64 + 1.0)
 }
 
@@ -90,7 +108,13 @@ fn interaction_backward(batch: usize, features: usize, d: usize) -> Plan {
     let (bottom, pooled) = (plan.input(batch, d), plan.input(batch * features, d));
     let grad_out = plan.input(batch, d + interaction::num_products(features));
     let (grad_bottom, grad_pooled) = (plan.whole_output(batch, d), plan.whole_output(batch * features, d));
-    let op = interaction::Backward { bottom, pooled, grad_out, grad_bottom, grad_pooled };
+    let op = interaction::Backward {
+        bottom,
+        pooled,
+        grad_out,
+        grad_bottom,
+        grad_pooled,
+    };
     plan.runs(Operation::InteractionBackward(op), features as f64 + 2.0)
 }
 
@@ -98,17 +122,18 @@ fn concat_forward(batch: usize, features: usize, d: usize) -> Plan {
     let mut plan = Plan::new(format!("concat forward {batch} × {features} × {d}"));
     let (bottom, pooled) = (plan.input(batch, d), plan.input(batch * features, d));
     let out = plan.whole_output(batch, (features + 1) * d);
-    plan.runs(
-        Operation::ConcatForward(concat::Forward { bottom, pooled, out }),
-        0.0,
-    )
+    plan.runs(Operation::ConcatForward(concat::Forward { bottom, pooled, out }), 0.0)
 }
 
 fn concat_backward(batch: usize, features: usize, d: usize) -> Plan {
     let mut plan = Plan::new(format!("concat backward {batch} × {features} × {d}"));
     let grad_out = plan.input(batch, (features + 1) * d);
     let (grad_bottom, grad_pooled) = (plan.whole_output(batch, d), plan.whole_output(batch * features, d));
-    let op = concat::Backward { grad_out, grad_bottom, grad_pooled };
+    let op = concat::Backward {
+        grad_out,
+        grad_bottom,
+        grad_pooled,
+    };
     plan.runs(Operation::ConcatBackward(op), 0.0)
 }
 
@@ -136,7 +161,14 @@ fn loss(kind: loss::Kind, batch: usize, count: usize) -> Plan {
     let losses = plan.floats(vec![3.0; 4]);
     plan.state(losses, vec![magnitude; 4]);
     plan.state(grad_logit.buffer, vec![1.0 / count as f64; batch * stride(1)]);
-    let op = loss::Loss { kind, counts, logit, label, grad_logit, losses };
+    let op = loss::Loss {
+        kind,
+        counts,
+        logit,
+        label,
+        grad_logit,
+        losses,
+    };
     plan.runs(Operation::Loss(op), count as f64 + 40.0)
 }
 
@@ -146,7 +178,14 @@ fn sgd(len: usize) -> Plan {
     let (parameter, grad) = (plan.numbers(len), plan.numbers(len));
     let scalars = plan.floats(vec![0.0, 0.3, 0.0, 0.0]);
     plan.subtract(grad);
-    let op = update::Update { rule: update::Rule::Sgd, parameter, grad, len, scalars, rate: 1 };
+    let op = update::Update {
+        rule: update::Rule::Sgd,
+        parameter,
+        grad,
+        len,
+        scalars,
+        rate: 1,
+    };
     plan.runs(Operation::Update(op), 3.0)
 }
 
@@ -158,6 +197,13 @@ fn adagrad(len: usize) -> Plan {
     let scalars = plan.floats(vec![0.3, 0.0, 0.0, 0.0]);
     plan.subtract(grad);
     let rule = update::Rule::Adagrad { sum };
-    let op = update::Update { rule, parameter, grad, len, scalars, rate: 0 };
+    let op = update::Update {
+        rule,
+        parameter,
+        grad,
+        len,
+        scalars,
+        rate: 0,
+    };
     plan.runs(Operation::Update(op), 20.0)
 }

@@ -18,7 +18,11 @@ fn every_entry_point_agrees_with_its_twin() {
         let worst = worst.max_by(|a, b| a.0.total_cmp(&b.0));
         let (ratio, name) = worst.expect("there are plans");
         eprintln!("  {} plans, worst error {ratio:.2} of the bound: {name}", plans.len());
-        let other = if gpu.family() == Family::Rows { "/tiled" } else { "/rows" };
+        let other = if gpu.family() == Family::Rows {
+            "/tiled"
+        } else {
+            "/rows"
+        };
         let compiled = gpu.compiled();
         for shader in shaders::ALL.iter().filter(|shader| !shader.name.ends_with(other)) {
             let module = naga::front::wgsl::parse_str(shader.source).expect("tests/shaders.rs checks this");

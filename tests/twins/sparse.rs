@@ -13,16 +13,48 @@ pub struct Sizes {
     batch: usize,
     padding: usize,
     longest: u32,
+    /// Rows of a shard, where shards are forced to be small.
+    shard_rows: usize,
 }
 
 /// One row in one table; an ordinary batch; tables just below, at and above 64 rows with a feature that is always empty,
 /// and bags of several rows; a short batch; many uses of few rows.
 const BATCHES: [Sizes; 5] = [
-    Sizes { tables: &[1], batch: 1, padding: 0, longest: 1 },
-    Sizes { tables: &[3, 1000, 20], batch: 65, padding: 0, longest: 1 },
-    Sizes { tables: &[63, 0, 64, 65, 500], batch: 130, padding: 0, longest: 5 },
-    Sizes { tables: &[7, 300], batch: 64, padding: 50, longest: 2 },
-    Sizes { tables: &[1, 2], batch: 300, padding: 1, longest: 3 },
+    Sizes {
+        tables: &[1],
+        batch: 1,
+        padding: 0,
+        longest: 1,
+        shard_rows: 1,
+    },
+    Sizes {
+        tables: &[3, 1000, 20],
+        batch: 65,
+        padding: 0,
+        longest: 1,
+        shard_rows: 64,
+    },
+    Sizes {
+        tables: &[63, 0, 64, 65, 500],
+        batch: 130,
+        padding: 0,
+        longest: 5,
+        shard_rows: 63,
+    },
+    Sizes {
+        tables: &[7, 300],
+        batch: 64,
+        padding: 50,
+        longest: 2,
+        shard_rows: 7,
+    },
+    Sizes {
+        tables: &[1, 2],
+        batch: 300,
+        padding: 1,
+        longest: 3,
+        shard_rows: 1,
+    },
 ];
 
 /// (inputs, outputs) of a factor.
@@ -32,11 +64,15 @@ pub fn plans() -> Vec<Plan> {
     let mut plans = Vec::new();
     for sizes in BATCHES {
         for factor in FACTORS {
-            plans.extend([factor_forward(sizes, factor), factor_input(sizes, factor), factor_weight(sizes, factor)]);
+            plans.extend([
+                factor_forward(sizes, factor),
+                factor_input(sizes, factor),
+                factor_weight(sizes, factor),
+            ]);
         }
         for width in [1, 3, 16, 66] {
             plans.extend([pool_forward(sizes, width), pool_backward(sizes, width)]);
-            for shard_rows in [1, 7, 10_000] {
+            for shard_rows in [sizes.shard_rows, 10_000] {
                 plans.push(gather(sizes, width, shard_rows));
                 plans.extend((0..3).map(|rule| update(sizes, width, shard_rows, rule)));
             }
@@ -61,7 +97,11 @@ fn batch(plan: &mut Plan, sizes: Sizes, shard_rows: usize) -> Made {
         for &rows in sizes.tables {
             let mut bag = Vec::new();
             if rows > 0 && b < sizes.batch - sizes.padding {
-                let length = if sizes.longest == 1 { 1 } else { plan.below(sizes.longest + 1) };
+                let length = if sizes.longest == 1 {
+                    1
+                } else {
+                    plan.below(sizes.longest + 1)
+                };
                 // The first rows are the frequent ones, as in a click log; a bag may hold a row twice.
                 bag.extend((0..length).map(|_| base + plan.below(rows as u32).min(plan.below(rows as u32))));
             }
@@ -69,7 +109,13 @@ fn batch(plan: &mut Plan, sizes: Sizes, shard_rows: usize) -> Made {
             base += rows as u32;
         }
     }
-    let unique: Vec<u32> = bags.iter().flatten().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    let unique: Vec<u32> = bags
+        .iter()
+        .flatten()
+        .copied()
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
     let place: BTreeMap<u32, u32> = (0..).zip(&unique).map(|(place, &row)| (row, place)).collect();
     let mut uses = vec![Vec::new(); unique.len()];
     for (bag, rows) in (0..).zip(&bags) {
@@ -86,9 +132,15 @@ fn batch(plan: &mut Plan, sizes: Sizes, shard_rows: usize) -> Made {
         });
         std::iter::once(0).chain(sums).collect()
     };
-    let tables: Vec<usize> = running(sizes.tables).into_iter().skip(1).map(|end| end as usize).collect();
+    let tables: Vec<usize> = running(sizes.tables)
+        .into_iter()
+        .skip(1)
+        .map(|end| end as usize)
+        .collect();
     let total = tables.last().copied().unwrap_or(0);
-    let shards: Vec<usize> = (1..=total.div_ceil(shard_rows)).map(|s| (s * shard_rows).min(total)).collect();
+    let shards: Vec<usize> = (1..=total.div_ceil(shard_rows))
+        .map(|s| (s * shard_rows).min(total))
+        .collect();
     let entries: usize = bags.iter().map(Vec::len).sum();
     // Room for more than there is, with row numbers that nothing may follow.
     let capacity = entries + 19;
@@ -98,7 +150,10 @@ fn batch(plan: &mut Plan, sizes: Sizes, shard_rows: usize) -> Made {
     };
     let lengths: Vec<usize> = bags.iter().map(Vec::len).collect();
     let use_lengths: Vec<usize> = uses.iter().map(Vec::len).collect();
-    let unique_table = unique.iter().map(|&row| tables.partition_point(|&end| end <= row as usize) as u32).collect();
+    let unique_table = unique
+        .iter()
+        .map(|&row| tables.partition_point(|&end| end <= row as usize) as u32)
+        .collect();
     let mut use_offsets = running(&use_lengths);
     use_offsets.resize(capacity + 1, u32::MAX);
     Made {
@@ -116,14 +171,23 @@ fn batch(plan: &mut Plan, sizes: Sizes, shard_rows: usize) -> Made {
             use_offsets: plan.ints(use_offsets),
             uses: plan.ints(room(uses.concat())),
         },
-        table_rows: ends(&tables).windows(2).map(|ends| (ends[1] - ends[0]) as usize).collect(),
+        table_rows: ends(&tables)
+            .windows(2)
+            .map(|ends| (ends[1] - ends[0]) as usize)
+            .collect(),
         longest_use: use_lengths.into_iter().chain(lengths).max().unwrap_or(0),
         rows: unique,
     }
 }
 
 fn name(what: &str, sizes: Sizes) -> String {
-    let Sizes { tables, batch, padding, longest } = sizes;
+    let Sizes {
+        tables,
+        batch,
+        padding,
+        longest,
+        ..
+    } = sizes;
     format!("{what}, tables {tables:?}, batch {batch} − {padding}, bags up to {longest}")
 }
 
@@ -140,7 +204,12 @@ fn factor_forward(sizes: Sizes, (inputs, outputs): (usize, usize)) -> Plan {
     let x = unique_input(&mut plan, &made, inputs);
     let weight = plan.input(sizes.tables.len() * inputs, outputs);
     let y = plan.output(made.batch.capacity, outputs);
-    let op = factor::Forward { batch: made.batch, x, weight, y };
+    let op = factor::Forward {
+        batch: made.batch,
+        x,
+        weight,
+        y,
+    };
     plan.runs(Operation::FactorForward(op), inputs as f64 + 1.0)
 }
 
@@ -150,17 +219,30 @@ fn factor_input(sizes: Sizes, (inputs, outputs): (usize, usize)) -> Plan {
     let grad_y = unique_input(&mut plan, &made, outputs);
     let weight = plan.input(sizes.tables.len() * inputs, outputs);
     let grad_x = plan.output(made.batch.capacity, inputs);
-    let op = factor::BackwardInput { batch: made.batch, grad_y, weight, grad_x };
+    let op = factor::BackwardInput {
+        batch: made.batch,
+        grad_y,
+        weight,
+        grad_x,
+    };
     plan.runs(Operation::FactorBackwardInput(op), outputs as f64 + 1.0)
 }
 
 fn factor_weight(sizes: Sizes, (inputs, outputs): (usize, usize)) -> Plan {
     let mut plan = Plan::new(name(&format!("factor backward_weight {inputs} → {outputs}"), sizes));
     let made = batch(&mut plan, sizes, 100);
-    let (x, grad_y) = (unique_input(&mut plan, &made, inputs), unique_input(&mut plan, &made, outputs));
+    let (x, grad_y) = (
+        unique_input(&mut plan, &made, inputs),
+        unique_input(&mut plan, &made, outputs),
+    );
     let grad_weight = plan.whole_output(sizes.tables.len() * inputs, outputs);
     let longest = made.table_rows.iter().max().copied().unwrap_or(0);
-    let op = factor::BackwardWeight { batch: made.batch, x, grad_y, grad_weight };
+    let op = factor::BackwardWeight {
+        batch: made.batch,
+        x,
+        grad_y,
+        grad_weight,
+    };
     plan.runs(Operation::FactorBackwardWeight(op), longest as f64 + 1.0)
 }
 
@@ -169,7 +251,11 @@ fn pool_forward(sizes: Sizes, width: usize) -> Plan {
     let made = batch(&mut plan, sizes, 100);
     let y = unique_input(&mut plan, &made, width);
     let pooled = plan.whole_output(made.batch.num_bags, width);
-    let op = pool::Forward { batch: made.batch, y, pooled };
+    let op = pool::Forward {
+        batch: made.batch,
+        y,
+        pooled,
+    };
     plan.runs(Operation::PoolForward(op), made.longest_use as f64)
 }
 
@@ -178,7 +264,11 @@ fn pool_backward(sizes: Sizes, width: usize) -> Plan {
     let made = batch(&mut plan, sizes, 100);
     let grad_pooled = plan.input(made.batch.num_bags, width);
     let grad_y = plan.output(made.batch.capacity, width);
-    let op = pool::Backward { batch: made.batch, grad_pooled, grad_y };
+    let op = pool::Backward {
+        batch: made.batch,
+        grad_pooled,
+        grad_y,
+    };
     plan.runs(Operation::PoolBackward(op), made.longest_use as f64)
 }
 
@@ -191,9 +281,16 @@ fn tables(plan: &mut Plan, sizes: Sizes, cols: usize, shard_rows: usize, positiv
         if positive {
             plan.map(buffer, f32::abs);
         }
-        Shard { buffer, first_row: range.start, rows: range.len() }
+        Shard {
+            buffer,
+            first_row: range.start,
+            rows: range.len(),
+        }
     };
-    ShardedRows { shards: ranges.into_iter().map(shard).collect(), cols }
+    ShardedRows {
+        shards: ranges.into_iter().map(shard).collect(),
+        cols,
+    }
 }
 
 fn gather(sizes: Sizes, width: usize, shard_rows: usize) -> Plan {
@@ -201,24 +298,42 @@ fn gather(sizes: Sizes, width: usize, shard_rows: usize) -> Plan {
     let made = batch(&mut plan, sizes, shard_rows);
     let tables = tables(&mut plan, sizes, width, shard_rows, false);
     let x = plan.output(made.batch.capacity, width);
-    let op = gather::Forward { tables, batch: made.batch, x };
+    let op = gather::Forward {
+        tables,
+        batch: made.batch,
+        x,
+    };
     plan.runs(Operation::GatherForward(op), 0.0)
 }
 
 /// The constants of `update`, and the row's mean of squares, a sum of `width` terms.
 fn update(sizes: Sizes, width: usize, shard_rows: usize, rule: usize) -> Plan {
     let rule_name = ["sgd", "adagrad", "rowwise_adagrad"][rule];
-    let mut plan = Plan::new(name(&format!("update_rows {rule_name} {width}, shards of {shard_rows}"), sizes));
+    let mut plan = Plan::new(name(
+        &format!("update_rows {rule_name} {width}, shards of {shard_rows}"),
+        sizes,
+    ));
     let made = batch(&mut plan, sizes, shard_rows);
     let parameters = tables(&mut plan, sizes, width, shard_rows, false);
     let grad = unique_input(&mut plan, &made, width);
     plan.subtract(grad.buffer);
     let rule = match rule {
         0 => update_rows::Rule::Sgd,
-        1 => update_rows::Rule::Adagrad { sum: tables(&mut plan, sizes, width, shard_rows, true) },
-        _ => update_rows::Rule::RowwiseAdagrad { sum: tables(&mut plan, sizes, 1, shard_rows, true) },
+        1 => update_rows::Rule::Adagrad {
+            sum: tables(&mut plan, sizes, width, shard_rows, true),
+        },
+        _ => update_rows::Rule::RowwiseAdagrad {
+            sum: tables(&mut plan, sizes, 1, shard_rows, true),
+        },
     };
     let scalars = plan.floats(vec![0.0, 0.3, 0.0, 0.0]);
-    let op = update_rows::UpdateRows { rule, tables: parameters, batch: made.batch, grad, scalars, rate: 1 };
+    let op = update_rows::UpdateRows {
+        rule,
+        tables: parameters,
+        batch: made.batch,
+        grad,
+        scalars,
+        rate: 1,
+    };
     plan.runs(Operation::UpdateRows(op), width as f64 + 22.0)
 }

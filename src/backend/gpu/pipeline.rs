@@ -77,7 +77,9 @@ impl Gpu {
     /// The entry points compiled so far, as `shader entry`, for the test that leaves none out.
     pub fn compiled(&self) -> BTreeSet<String> {
         let pipelines = self.pipelines.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
-        let names = pipelines.keys().map(|key| key.splitn(3, ' ').take(2).collect::<Vec<_>>());
+        let names = pipelines
+            .keys()
+            .map(|key| key.splitn(3, ' ').take(2).collect::<Vec<_>>());
         names.map(|name| name.join(" ")).collect()
     }
 

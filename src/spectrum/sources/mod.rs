@@ -93,7 +93,11 @@ pub enum SourceError {
 }
 
 fn listed(left_out: &[LeftOut]) -> String {
-    let names: Vec<String> = left_out.iter().take(5).map(|l| format!("`{}` ({})", l.name, l.reason)).collect();
+    let names: Vec<String> = left_out
+        .iter()
+        .take(5)
+        .map(|l| format!("`{}` ({})", l.name, l.reason))
+        .collect();
     match (names.is_empty(), left_out.len().saturating_sub(5)) {
         (true, _) => ": it holds no tensor at all".into(),
         (_, 0) => format!("; it holds {}", names.join(", ")),
@@ -113,11 +117,21 @@ fn listed(left_out: &[LeftOut]) -> String {
 /// # Errors
 /// [`SourceError`], which names the file and the tensor.
 pub fn open(path: &Path) -> Result<Source, SourceError> {
-    let file = if path.is_dir() { path.join("checkpoint.safetensors") } else { path.to_path_buf() };
+    let file = if path.is_dir() {
+        path.join("checkpoint.safetensors")
+    } else {
+        path.to_path_buf()
+    };
     if path.is_dir() && !file.is_file() {
-        return Err(SourceError::NotARun { path: path.to_path_buf() });
+        return Err(SourceError::NotARun {
+            path: path.to_path_buf(),
+        });
     }
-    let extension = file.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let extension = file
+        .extension()
+        .and_then(|e| e.to_str())
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     let (mut tables, mut left_out) = match extension.as_str() {
         "safetensors" => tensors::read(&file)?,
         "npy" => numpy::read_npy(&file, &name_of(path))?,
@@ -131,7 +145,10 @@ pub fn open(path: &Path) -> Result<Source, SourceError> {
     tables.retain(|table| {
         let empty = table.num_embeddings() == 0 || table.embedding_dim() == 0;
         if empty {
-            left_out.push(LeftOut { name: table.name.clone(), reason: "has no entry".into() });
+            left_out.push(LeftOut {
+                name: table.name.clone(),
+                reason: "has no entry".into(),
+            });
         }
         !empty
     });
@@ -140,13 +157,20 @@ pub fn open(path: &Path) -> Result<Source, SourceError> {
     if tables.is_empty() {
         return Err(SourceError::NoTable { path: file, left_out });
     }
-    Ok(Source { name: name_of(path), path: path.to_path_buf(), tables, left_out })
+    Ok(Source {
+        name: name_of(path),
+        path: path.to_path_buf(),
+        tables,
+        left_out,
+    })
 }
 
 /// The stem of a file, the name of a folder (also of `.`).
 fn name_of(path: &Path) -> String {
     let part = if path.is_dir() {
-        path.canonicalize().ok().and_then(|p| p.file_name().map(|n| n.to_owned()))
+        path.canonicalize()
+            .ok()
+            .and_then(|p| p.file_name().map(|n| n.to_owned()))
     } else {
         path.file_stem().map(|n| n.to_owned())
     };

@@ -15,7 +15,10 @@ use crate::spectrum::table::{Factor, Table, Values};
 pub(super) fn read_npy(path: &Path, name: &str) -> Result<(Vec<Table>, Vec<LeftOut>), SourceError> {
     let mut kinds = Kind::ALL.iter();
     loop {
-        let file = File::open(path).map_err(|source| SourceError::Io { path: path.to_path_buf(), source })?;
+        let file = File::open(path).map_err(|source| SourceError::Io {
+            path: path.to_path_buf(),
+            source,
+        })?;
         let made = match kinds.next() {
             Some(kind) => kind.read(|| BufReader::new(file)),
             None => return Err(file_error(path, "holds no floats of 2, 4 or 8 bytes".into())),
@@ -31,7 +34,10 @@ pub(super) fn read_npy(path: &Path, name: &str) -> Result<(Vec<Table>, Vec<LeftO
 
 /// Every matrix of floats in a `.npz` file.
 pub(super) fn read_npz(path: &Path) -> Result<(Vec<Table>, Vec<LeftOut>), SourceError> {
-    let file = File::open(path).map_err(|source| SourceError::Io { path: path.to_path_buf(), source })?;
+    let file = File::open(path).map_err(|source| SourceError::Io {
+        path: path.to_path_buf(),
+        source,
+    })?;
     let whole = |error: ReadNpzError| file_error(path, format!("not a whole .npz file ({error})"));
     let mut archive = NpzReader::new(BufReader::new(file)).map_err(whole)?;
     let names = archive.names().map_err(whole)?;
@@ -39,10 +45,17 @@ pub(super) fn read_npz(path: &Path) -> Result<(Vec<Table>, Vec<LeftOut>), Source
     for (index, name) in names.iter().enumerate() {
         match read_member(&mut archive, index) {
             Ok(Ok(values)) => tables.push(table(name, name, values)),
-            Ok(Err(reason)) => left_out.push(LeftOut { name: name.clone(), reason }),
+            Ok(Err(reason)) => left_out.push(LeftOut {
+                name: name.clone(),
+                reason,
+            }),
             Err(error) => {
                 let message = format!("cannot be read ({error})");
-                return Err(SourceError::Tensor { path: path.to_path_buf(), tensor: name.clone(), message });
+                return Err(SourceError::Tensor {
+                    path: path.to_path_buf(),
+                    tensor: name.clone(),
+                    message,
+                });
             }
         }
     }
@@ -67,11 +80,21 @@ fn read_member(
 }
 
 fn file_error(path: &Path, message: String) -> SourceError {
-    SourceError::File { path: path.to_path_buf(), message }
+    SourceError::File {
+        path: path.to_path_buf(),
+        message,
+    }
 }
 
 fn table(name: &str, tensor: &str, (values, epsilon): (Values, f64)) -> Table {
-    Table::new(name, vec![Factor { name: tensor.into(), values, epsilon }])
+    Table::new(
+        name,
+        vec![Factor {
+            name: tensor.into(),
+            values,
+            epsilon,
+        }],
+    )
 }
 
 /// The types of floats that are read.
@@ -113,7 +136,10 @@ fn double(a: ArrayD<Bytes<8>>) -> Read2 {
 }
 
 fn half(a: ArrayD<Bytes<2>>) -> Read2 {
-    Ok((Values::F32(matrix(a, |b| half::f16::from_le_bytes(b).to_f32())?), half::f16::EPSILON.to_f64()))
+    Ok((
+        Values::F32(matrix(a, |b| half::f16::from_le_bytes(b).to_f32())?),
+        half::f16::EPSILON.to_f64(),
+    ))
 }
 
 /// Rows behind one another, whatever order the file had; or the number of dimensions.
@@ -129,9 +155,15 @@ fn matrix<const S: usize, T>(a: ArrayD<Bytes<S>>, read: impl Fn([u8; S]) -> T) -
 struct Bytes<const S: usize>([u8; S]);
 
 impl<const S: usize> ReadableElement for Bytes<S> {
-    fn read_to_end_exact_vec<R: Read>(mut reader: R, descriptor: &Value, len: usize) -> Result<Vec<Self>, ReadDataError> {
+    fn read_to_end_exact_vec<R: Read>(
+        mut reader: R,
+        descriptor: &Value,
+        len: usize,
+    ) -> Result<Vec<Self>, ReadDataError> {
         let wrong = || ReadDataError::WrongDescriptor(descriptor.clone());
-        let Value::String(text) = descriptor else { return Err(wrong()) };
+        let Value::String(text) = descriptor else {
+            return Err(wrong());
+        };
         let big = *text == format!(">f{S}");
         if !big && *text != format!("<f{S}") {
             return Err(wrong());

@@ -13,7 +13,10 @@ use crate::spectrum::table::{Factor, Table, Values};
 
 /// The tables of a safetensors file and what is in none of them.
 pub(super) fn read(path: &Path) -> Result<(Vec<Table>, Vec<LeftOut>), SourceError> {
-    let io = |source| SourceError::Io { path: path.to_path_buf(), source };
+    let io = |source| SourceError::Io {
+        path: path.to_path_buf(),
+        source,
+    };
     let file = File::open(path).map_err(io)?;
     // SAFETY: the map is only read, and dropped before this function returns. A program that cuts the file short meanwhile
     // would end this one with SIGBUS, as with every mapped file; mlet itself replaces files by renaming and never in place.
@@ -28,24 +31,40 @@ pub(super) fn read(path: &Path) -> Result<(Vec<Table>, Vec<LeftOut>), SourceErro
     let mut left_out = Vec::new();
     let mut features: BTreeMap<&str, BTreeMap<usize, Factor>> = BTreeMap::new();
     for name in names {
-        let view = tensors.tensor(name).map_err(|e| tensor_error(path, name, e.to_string()))?;
+        let view = tensors
+            .tensor(name)
+            .map_err(|e| tensor_error(path, name, e.to_string()))?;
         let place = if of_model { place_in_model(name) } else { Ok((name, 1)) };
         let made = place.and_then(|place| Ok((place, matrix(name, &view)?)));
         match made {
-            Err(reason) => left_out.push(LeftOut { name: name.into(), reason }),
+            Err(reason) => left_out.push(LeftOut {
+                name: name.into(),
+                reason,
+            }),
             Ok(((feature, j), factor)) => {
                 if let Some(other) = features.entry(feature).or_default().insert(j, factor) {
-                    return Err(tensor_error(path, name, format!("`{}` is the same factor of `{feature}`", other.name)));
+                    return Err(tensor_error(
+                        path,
+                        name,
+                        format!("`{}` is the same factor of `{feature}`", other.name),
+                    ));
                 }
             }
         }
     }
-    let tables = features.into_iter().map(|(feature, factors)| table(path, feature, factors)).collect::<Result<_, _>>()?;
+    let tables = features
+        .into_iter()
+        .map(|(feature, factors)| table(path, feature, factors))
+        .collect::<Result<_, _>>()?;
     Ok((tables, left_out))
 }
 
 fn tensor_error(path: &Path, tensor: &str, message: String) -> SourceError {
-    SourceError::Tensor { path: path.to_path_buf(), tensor: tensor.into(), message }
+    SourceError::Tensor {
+        path: path.to_path_buf(),
+        tensor: tensor.into(),
+        message,
+    }
 }
 
 /// The feature and factor number of a tensor of a model, or why it belongs to no table. The feature's name may hold dots.
@@ -60,15 +79,24 @@ fn place_in_model(name: &str) -> Result<(&str, usize), String> {
     if let Some(feature) = rest.strip_suffix(".weight") {
         return Ok((feature, 1));
     }
-    let factor = rest.rsplit_once(".factor.").and_then(|(feature, j)| Some((feature, j.parse().ok()?)));
-    factor.filter(|&(_, j)| j > 0).ok_or_else(|| "neither `….weight` nor `….factor.<j>`".into())
+    let factor = rest
+        .rsplit_once(".factor.")
+        .and_then(|(feature, j)| Some((feature, j.parse().ok()?)));
+    factor
+        .filter(|&(_, j)| j > 0)
+        .ok_or_else(|| "neither `….weight` nor `….factor.<j>`".into())
 }
 
 /// The factors of one feature, 1…N without a hole.
 fn table(path: &Path, feature: &str, factors: BTreeMap<usize, Factor>) -> Result<Table, SourceError> {
     let last = factors.keys().copied().max().unwrap_or(0);
     if let Some(missing) = (1..=factors.len()).find(|j| !factors.contains_key(j)) {
-        return Err(SourceError::MissingFactor { path: path.to_path_buf(), feature: feature.into(), missing, last });
+        return Err(SourceError::MissingFactor {
+            path: path.to_path_buf(),
+            feature: feature.into(),
+            missing,
+            last,
+        });
     }
     let factors: Vec<Factor> = factors.into_values().collect();
     for pair in factors.windows(2) {
@@ -93,7 +121,10 @@ fn matrix(name: &str, view: &TensorView<'_>) -> Result<Factor, String> {
     let data = view.data();
     let (values, epsilon) = match view.dtype() {
         Dtype::F64 => (Values::F64(array(rows, cols, data, f64::from_le_bytes)?), f64::EPSILON),
-        Dtype::F32 => (Values::F32(array(rows, cols, data, f32::from_le_bytes)?), f32::EPSILON.into()),
+        Dtype::F32 => (
+            Values::F32(array(rows, cols, data, f32::from_le_bytes)?),
+            f32::EPSILON.into(),
+        ),
         Dtype::F16 => (
             Values::F32(array(rows, cols, data, |b| half::f16::from_le_bytes(b).to_f32())?),
             half::f16::EPSILON.to_f64(),
@@ -104,7 +135,11 @@ fn matrix(name: &str, view: &TensorView<'_>) -> Result<Factor, String> {
         ),
         other => return Err(format!("holds {other:?}, not f64, f32, f16 or bf16")),
     };
-    Ok(Factor { name: name.into(), values, epsilon })
+    Ok(Factor {
+        name: name.into(),
+        values,
+        epsilon,
+    })
 }
 
 fn array<const S: usize, T>(
@@ -126,7 +161,13 @@ mod tests {
         assert_eq!(place_in_model("embedding.tailnum.factor.2"), Ok(("tailnum", 2)));
         assert_eq!(place_in_model("embedding.a.factor.1.factor.12"), Ok(("a.factor.1", 12)));
         assert_eq!(place_in_model("embedding.a.b.weight"), Ok(("a.b", 1)));
-        for name in ["embedding.a.factor.0", "embedding.a.factor.x", "embedding.a", "top_mlp.0.weight", "optimizer.x.sum"] {
+        for name in [
+            "embedding.a.factor.0",
+            "embedding.a.factor.x",
+            "embedding.a",
+            "top_mlp.0.weight",
+            "optimizer.x.sum",
+        ] {
             assert!(place_in_model(name).is_err(), "{name}");
         }
     }
