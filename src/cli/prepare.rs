@@ -1,6 +1,6 @@
 //! `mlet prepare`.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -163,7 +163,9 @@ fn run_source(source: &mut dyn Source, bad_rows: BadRowsArg, out: &OutArgs) -> a
         }
     });
     bar.0.finish_and_clear();
-    print_summary(&schema?, &out.out, start.elapsed().as_secs_f64());
+    let summary = summary(&schema?, &out.out, start.elapsed().as_secs_f64());
+    // the data set stands; that nobody reads the summary to its end (`| head -1`) is no failure
+    let _ = std::io::stdout().write_all(summary.as_bytes());
     Ok(())
 }
 
@@ -214,52 +216,48 @@ impl Bar {
     }
 }
 
-fn print_summary(schema: &Schema, directory: &Path, seconds: f64) {
+/// What was prepared, in a few lines.
+fn summary(schema: &Schema, directory: &Path, seconds: f64) -> String {
     let rows = schema.rows.total();
-    println!(
+    let mut lines = vec![format!(
         "{}: {} rows of {} ({})",
         directory.display(),
         HumanCount(rows),
         schema.kind,
         schema.source.name
-    );
+    )];
     for split in Split::ALL {
         let (rows, positives) = (schema.rows.get(split), schema.positives.get(split));
-        let share = if rows == 0 {
-            0.0
-        } else {
-            100.0 * positives as f64 / rows as f64
-        };
-        println!(
-            "  {:<11}{:>14} rows, {share:.2} % positive",
-            split.name(),
-            HumanCount(rows).to_string()
-        );
+        let percent = 100.0 * positives as f64 / rows.max(1) as f64;
+        let rows = HumanCount(rows).to_string();
+        lines.push(format!(
+            "  {:<11}{rows:>14} rows, {percent:.2} % positive",
+            split.name()
+        ));
     }
     let largest = schema.categorical.iter().max_by_key(|feature| feature.num_embeddings);
     let largest = largest.map_or(String::new(), |feature| {
-        format!(
-            "; the largest is {} with {}",
-            feature.name,
-            HumanCount(feature.num_embeddings as u64)
-        )
+        let rows = HumanCount(feature.num_embeddings as u64);
+        format!("; the largest is {} with {rows}", feature.name)
     });
-    println!(
+    lines.push(format!(
         "  {} dense features, {} tables with {} rows together{largest}",
         schema.dense.len(),
         schema.categorical.len(),
         HumanCount(schema.total_embeddings())
-    );
+    ));
     if schema.rejected > 0 {
-        println!(
+        let file = directory.join("rejected.tsv");
+        lines.push(format!(
             "  {} rows rejected: {}",
             HumanCount(schema.rejected),
-            directory.join("rejected.tsv").display()
-        );
+            file.display()
+        ));
     }
-    println!(
-        "  {} read in {seconds:.1} s ({} rows a second)",
+    let (bytes, rate) = (
         HumanBytes(schema.source.bytes),
-        HumanCount((rows as f64 / seconds.max(1e-3)) as u64)
+        HumanCount((rows as f64 / seconds.max(1e-3)) as u64),
     );
+    lines.push(format!("  {bytes} read in {seconds:.1} s ({rate} rows a second)\n"));
+    lines.join("\n")
 }

@@ -5,10 +5,9 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::Receiver;
 
-use sha2::{Digest, Sha256};
-
+use super::hashing::{Counted, hexadecimal};
 use super::schema::SourceInfo;
 use super::source::{SourceError, SourceProgress};
 
@@ -68,13 +67,7 @@ impl Lines {
     }
 
     fn new(raw: Box<dyn Read + Send>, name: String, total: Option<u64>) -> io::Result<Lines> {
-        let (hasher, hash) = Hasher::start();
-        let read = Arc::new(AtomicU64::new(0));
-        let raw = Counted {
-            raw,
-            read: read.clone(),
-            hasher: Some(hasher),
-        };
+        let (raw, read, hash) = Counted::new(raw);
         let mut raw = BufReader::with_capacity(BLOCK, raw);
         let reader: Box<dyn BufRead + Send> = match magic(&mut raw)? {
             [0x1f, 0x8b, ..] => Box::new(BufReader::with_capacity(
@@ -183,55 +176,11 @@ fn magic(reader: &mut BufReader<Counted>) -> io::Result<[u8; 4]> {
     Ok(magic)
 }
 
-/// Lower-case hexadecimal.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Counts and hashes what is read from `raw`.
-struct Counted {
-    raw: Box<dyn Read + Send>,
-    read: Arc<AtomicU64>,
-    hasher: Option<Hasher>,
-}
-
-impl Read for Counted {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.raw.read(buffer)?;
-        self.read.fetch_add(length as u64, Ordering::Relaxed);
-        if let Some(hasher) = &self.hasher {
-            hasher.update(&buffer[..length]);
-        }
-        Ok(length)
-    }
-}
-
-/// SHA-256 on a thread of its own: it is slower than parsing. Dropped, it sends the hash.
-struct Hasher {
-    blocks: SyncSender<Vec<u8>>,
-}
-
-impl Hasher {
-    fn start() -> (Hasher, Receiver<[u8; 32]>) {
-        let (blocks, received) = sync_channel::<Vec<u8>>(16);
-        let (done, hash) = sync_channel(1);
-        std::thread::spawn(move || {
-            let mut hasher = Sha256::new();
-            received.iter().for_each(|block| hasher.update(&block));
-            let _ = done.send(hasher.finalize().into());
-        });
-        (Hasher { blocks }, hash)
-    }
-
-    fn update(&self, block: &[u8]) {
-        // the thread lives as long as this end of the channel
-        let _ = self.blocks.send(block.to_vec());
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+
+    use sha2::{Digest, Sha256};
 
     use super::*;
 

@@ -6,6 +6,7 @@ pub mod criteo;
 pub mod dataset;
 pub mod examples;
 pub mod flights;
+mod hashing;
 mod input;
 pub mod loader;
 pub mod parquet;

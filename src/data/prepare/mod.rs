@@ -10,6 +10,7 @@ mod number;
 mod numbering;
 mod output;
 mod rejected;
+mod spool;
 mod staging;
 mod tables;
 

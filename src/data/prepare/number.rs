@@ -1,24 +1,16 @@
 //! First pass: read the source, number the categories, spool the columns.
 
-use std::fs::File;
-use std::io::BufWriter;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use arrow_ipc::writer::StreamWriter;
-use arrow_schema::Schema;
-use rayon::prelude::*;
-
-use super::columns::{BagColumn, Columns, batch_schema, split_code};
-use super::numbering::{Numbering, NumberingError};
+use super::numbering::Numbering;
 use super::rejected::Rejected;
+use super::spool::Spool;
 use super::staging::Staging;
 use super::{BadRows, OnProgress, Options, Phase, PrepareError, Progress};
-use crate::data::examples::BATCH_ROWS;
 use crate::data::schema::Split;
-use crate::data::source::{RawExample, RawFeatures, RowError, Source, SourceError, SplitRule};
+use crate::data::source::{RawExample, RawFeatures, RowError, Source, SplitRule};
 
-/// Rows that are read at once, while those before them are numbered. Divides [`BATCH_ROWS`].
+/// Rows that are read at once, while those before them are numbered.
 const CHUNK_ROWS: usize = 4096;
 
 /// What the first pass found.
@@ -61,7 +53,7 @@ pub(super) fn number(
     let (mut current, mut next) = (Chunk::default(), Chunk::default());
     let mut rows = 0;
     reader.read(&mut current)?;
-    while current.len > 0 {
+    loop {
         rows += current.len as u64;
         let progress = Progress {
             phase: Phase::Read,
@@ -71,8 +63,15 @@ pub(super) fn number(
         if on_progress(progress).is_break() {
             return Err(PrepareError::Interrupted);
         }
-        let (read, numbered) = rayon::join(|| reader.read(&mut next), || spool.push(&current, features, splitter));
+        let mut number = || spool.push(&current, features, splitter);
+        let (read, numbered) = match current.last {
+            true => (Ok(()), number()),
+            false => rayon::join(|| reader.read(&mut next), number),
+        };
         numbered?;
+        if current.last {
+            break;
+        }
         read?;
         std::mem::swap(&mut current, &mut next);
     }
@@ -94,10 +93,12 @@ pub(super) fn number(
 
 /// Some raw examples and the place of each in the source, rejected rows counted.
 #[derive(Default)]
-struct Chunk {
-    examples: Vec<RawExample>,
-    ordinals: Vec<u64>,
-    len: usize,
+pub(super) struct Chunk {
+    pub examples: Vec<RawExample>,
+    pub ordinals: Vec<u64>,
+    pub len: usize,
+    /// Nothing comes behind it.
+    last: bool,
 }
 
 struct Reader<'a> {
@@ -107,14 +108,17 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Fills `chunk` with the next rows; none at the end.
+    /// Fills `chunk` from the next [`CHUNK_ROWS`] rows, of which some may be bad.
     fn read(&mut self, chunk: &mut Chunk) -> Result<(), PrepareError> {
-        chunk.len = 0;
+        (chunk.len, chunk.last) = (0, false);
         chunk.ordinals.clear();
         chunk.examples.resize_with(CHUNK_ROWS, RawExample::default);
-        while chunk.len < CHUNK_ROWS {
+        for _ in 0..CHUNK_ROWS {
             match self.source.next(&mut chunk.examples[chunk.len]) {
-                Ok(false) => break,
+                Ok(false) => {
+                    chunk.last = true;
+                    break;
+                }
                 Ok(true) => {
                     chunk.ordinals.push(self.ordinal);
                     chunk.len += 1;
@@ -133,13 +137,13 @@ impl Reader<'_> {
 
 /// Decides the split of a row where the row alone decides.
 #[derive(Clone, Copy)]
-struct Splitter {
-    rule: SplitRule,
+pub(super) struct Splitter {
+    pub rule: SplitRule,
     seed: u64,
 }
 
 impl Splitter {
-    fn split(&self, example: &RawExample, ordinal: u64) -> Option<Split> {
+    pub fn split(&self, example: &RawExample, ordinal: u64) -> Option<Split> {
         match self.rule {
             SplitRule::Given => example.split,
             SplitRule::InOrder(_) => None,
@@ -159,161 +163,10 @@ fn random_split(hash: u64, weights: [u32; 3]) -> Split {
     }
 }
 
-/// The numbered columns on their way into the scratch file.
-struct Spool {
-    path: PathBuf,
-    schema: Arc<Schema>,
-    writer: StreamWriter<BufWriter<File>>,
-    columns: Columns,
-    numberings: Vec<Numbering>,
-    longest_bags: Vec<usize>,
-}
-
-impl Spool {
-    fn create(path: PathBuf, features: &RawFeatures) -> Result<Spool, PrepareError> {
-        let schema = Arc::new(batch_schema(features, true));
-        let file = File::create(&path).map_err(|source| PrepareError::Io {
-            path: path.clone(),
-            source,
-        })?;
-        let writer = StreamWriter::try_new_buffered(file, &schema).map_err(|source| PrepareError::Arrow {
-            path: path.clone(),
-            source,
-        })?;
-        Ok(Spool {
-            path,
-            schema,
-            writer,
-            columns: Columns::new(features),
-            numberings: features.categorical.iter().map(|_| Numbering::default()).collect(),
-            longest_bags: vec![0; features.categorical.len()],
-        })
-    }
-
-    fn push(&mut self, chunk: &Chunk, features: &RawFeatures, splitter: Splitter) -> Result<(), PrepareError> {
-        let examples = &chunk.examples[..chunk.len];
-        examples
-            .iter()
-            .try_for_each(|example| check_shape(example, features, splitter.rule))?;
-        let columns = &mut self.columns;
-        let bags = columns
-            .bags
-            .par_iter_mut()
-            .zip(&mut self.numberings)
-            .zip(&mut self.longest_bags);
-        let (numbered, ()) = rayon::join(
-            || {
-                let number = |(feature, ((column, numbering), longest)): (usize, ((_, _), &mut usize))| {
-                    number_column(examples, feature, column, numbering, longest)
-                        .map_err(|error| numbering_error(error, &features.categorical[feature].name))
-                };
-                bags.enumerate().map(number).collect::<Result<(), _>>()
-            },
-            || {
-                columns
-                    .labels
-                    .extend(examples.iter().map(|example| f32::from(u8::from(example.label))));
-                for (column, dense) in columns.dense.iter_mut().enumerate() {
-                    dense.extend(examples.iter().map(|example| example.dense[column]));
-                }
-                let splits = examples.iter().zip(&chunk.ordinals);
-                columns
-                    .splits
-                    .extend(splits.map(|(example, &row)| split_code(splitter.split(example, row))));
-            },
-        );
-        numbered?;
-        if self.columns.len() >= BATCH_ROWS {
-            self.flush()
-        } else {
-            Ok(())
-        }
-    }
-
-    fn flush(&mut self) -> Result<(), PrepareError> {
-        let batch = self
-            .columns
-            .take(&self.schema)
-            .and_then(|batch| self.writer.write(&batch));
-        batch.map_err(|source| PrepareError::Arrow {
-            path: self.path.clone(),
-            source,
-        })
-    }
-
-    fn finish(mut self) -> Result<Spool, PrepareError> {
-        if self.columns.len() > 0 {
-            self.flush()?;
-        }
-        self.writer.finish().map_err(|source| PrepareError::Arrow {
-            path: self.path.clone(),
-            source,
-        })?;
-        Ok(self)
-    }
-}
-
-fn number_column(
-    examples: &[RawExample],
-    feature: usize,
-    column: &mut BagColumn,
-    numbering: &mut Numbering,
-    longest: &mut usize,
-) -> Result<(), NumberingError> {
-    for example in examples {
-        let bag = example.bag(feature);
-        *longest = bag.len().max(*longest);
-        match column {
-            BagColumn::Plain(numbers) => {
-                for category in bag {
-                    numbers.push(numbering.number(category)?);
-                }
-            }
-            BagColumn::List { lengths, entries } => {
-                lengths.push(bag.len());
-                for category in bag {
-                    entries.push(numbering.number(category)?);
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-fn numbering_error(error: NumberingError, name: &str) -> PrepareError {
-    let message = match error {
-        NumberingError::Full => "more than 2³² − 1 different categories".to_owned(),
-        NumberingError::NotUtf8 => "a category that is not UTF-8 was let through".to_owned(),
-    };
-    PrepareError::Feature {
-        name: name.to_owned(),
-        message,
-    }
-}
-
-/// A source that breaks its own promise is reported as such: what follows relies on it.
-fn check_shape(example: &RawExample, features: &RawFeatures, rule: SplitRule) -> Result<(), SourceError> {
-    let sound = example.dense.len() == features.dense.len()
-        && example.num_features() == features.categorical.len()
-        && features
-            .categorical
-            .iter()
-            .enumerate()
-            .all(|(index, feature)| feature.is_bag || example.bag(index).len() == 1)
-        && (rule != SplitRule::Given || example.split.is_some())
-        && example.dense.iter().all(|value| value.is_finite());
-    if sound {
-        Ok(())
-    } else {
-        Err(SourceError::Other(
-            "the source yielded a row that is not of its own shape".into(),
-        ))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::prepare::columns::split_code;
 
     #[test]
     fn random_splits_have_their_shares() {

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use arrow_array::{Float32Array, UInt32Array};
 use arrow_buffer::OffsetBuffer;
 
+use arrow_array::ListArray;
+
 use super::*;
 use crate::data::dataset::{CategoricalFeature, Dataset, PerSplit, SourceInfo, Split};
 use crate::data::schema::{FORMAT, list_item};
