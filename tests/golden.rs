@@ -1,6 +1,9 @@
 //! DLRM's own README prints a whole training run of three steps: initial parameters, bags of several rows, losses and final
 //! parameters, to five digits. Here the same run is made on every backend there is.
 
+#[path = "drivers/mod.rs"]
+mod drivers;
+
 use mlet::data::examples::Examples;
 use mlet::data::loader::Batch;
 use mlet::model::architecture::{Architecture, TableShape};
@@ -132,4 +135,12 @@ fn check(mut engine: Engine) {
 #[test]
 fn cpu_repeats_dlrms_run() {
     check(Engine::cpu(1).unwrap());
+}
+
+/// Whole, and with the tables cut into shards of two rows.
+#[test]
+fn every_driver_repeats_dlrms_run() {
+    for max_shard_bytes in [None, Some(32)] {
+        drivers::on_each(max_shard_bytes, |_, gpu| check(Engine::Gpu(Box::new(gpu))));
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::network::BatchBuffers;
 use crate::backend::cpu::Memory;
+use crate::backend::gpu::{self, Gpu, GpuError, Upload};
 use crate::backend::{Allocate, Floats, Ints};
 use crate::data::loader::Batch;
 use crate::kernels::Operation;
@@ -12,18 +13,24 @@ use std::ops::Range;
 pub enum Engine {
     /// Native code on a pool of threads.
     Cpu(Cpu),
+    /// WGSL through wgpu.
+    Gpu(Box<Gpu>),
 }
 
 /// The CPU backend: its memory and its threads.
 pub struct Cpu {
     memory: Memory<f32>,
     threads: rayon::ThreadPool,
+    /// Why it was chosen, if not by name.
+    reason: &'static str,
 }
 
 /// A step made ready for a backend.
 pub enum Program {
     /// The operations themselves.
     Cpu(Vec<Operation>),
+    /// Their dispatches.
+    Gpu(gpu::Program),
 }
 
 /// Why a backend cannot go on.
@@ -37,26 +44,52 @@ pub enum EngineError {
         /// Why
         source: rayon::ThreadPoolBuildError,
     },
+    /// A program was compiled for another engine.
+    #[error("this step was made ready for another device")]
+    OtherBackend,
+    /// The GPU.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
 }
 
 impl Engine {
-    /// Opens the device called `device` (`auto`, `cpu` or a part of an adapter's name).
-    pub fn open(_device: &str, threads: usize) -> Result<Self, EngineError> {
-        Self::cpu(threads)
+    /// Opens the device called `device`: `cpu`; a part of an adapter's name; or `auto`, which takes a discrete GPU, then an
+    /// integrated one, then the CPU backend, and never a software driver.
+    pub fn open(device: &str, threads: usize) -> Result<Self, EngineError> {
+        let adapter = match device {
+            "cpu" => return Self::cpu(threads),
+            name => gpu::choose(name),
+        };
+        match adapter {
+            Ok(Some(adapter)) => Ok(Self::Gpu(Box::new(Gpu::open(&adapter, gpu::Options::default())?))),
+            Ok(None) | Err(GpuError::NoAdapter { .. }) if device == "auto" => {
+                Self::with_threads(threads, "; auto: no GPU found")
+            }
+            Ok(None) => Self::cpu(threads),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The CPU backend on `threads` threads; 0: all.
     pub fn cpu(threads: usize) -> Result<Self, EngineError> {
+        Self::with_threads(threads, "")
+    }
+
+    fn with_threads(threads: usize, reason: &'static str) -> Result<Self, EngineError> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let threads = pool.map_err(|source| EngineError::Threads { threads, source })?;
         let memory = Memory::new();
-        Ok(Self::Cpu(Cpu { memory, threads }))
+        Ok(Self::Cpu(Cpu { memory, threads, reason }))
     }
 
     /// What computes, in a few words.
     pub fn description(&self) -> String {
         match self {
-            Self::Cpu(cpu) => format!("cpu ({} threads)", cpu.threads.current_num_threads()),
+            Self::Cpu(cpu) => match cpu.threads.current_num_threads() {
+                1 => format!("cpu (1 thread{})", cpu.reason),
+                threads => format!("cpu ({threads} threads{})", cpu.reason),
+            },
+            Self::Gpu(gpu) => gpu.description().label(),
         }
     }
 
@@ -64,6 +97,13 @@ impl Engine {
     pub fn compile(&mut self, operations: Vec<Operation>) -> Result<Program, EngineError> {
         match self {
             Self::Cpu(_) => Ok(Program::Cpu(operations)),
+            Self::Gpu(gpu) => {
+                let mut dispatches = Vec::new();
+                for operation in &operations {
+                    dispatches.extend(operation.gpu(gpu)?);
+                }
+                Ok(Program::Gpu(gpu::Program { dispatches }))
+            }
         }
     }
 
@@ -80,15 +120,25 @@ impl Engine {
                 let memory = &mut cpu.memory;
                 cpu.threads
                     .install(|| operations.iter().for_each(|operation| operation.cpu(memory)));
+                Ok(())
             }
+            (Self::Gpu(gpu), Program::Gpu(program)) => {
+                let floats = float_parts(buffers, batch).map(|(buffer, values)| Upload::floats(buffer, values));
+                let ints = int_parts(buffers, batch).map(|(buffer, values)| Upload::ints(buffer, values));
+                let mut uploads = [floats[0]; 12];
+                uploads[..3].copy_from_slice(&floats);
+                uploads[3..].copy_from_slice(&ints);
+                Ok(gpu.enqueue(&uploads, program)?)
+            }
+            _ => Err(EngineError::OtherBackend),
         }
-        Ok(())
     }
 
     /// Reads a part of a buffer, after everything that was enqueued before.
     pub fn read(&mut self, buffer: Floats, range: Range<usize>) -> Result<Vec<f32>, EngineError> {
         match self {
             Self::Cpu(cpu) => Ok(cpu.memory.floats(buffer)[range].to_vec()),
+            Self::Gpu(gpu) => Ok(gpu.read_floats(buffer, range)?),
         }
     }
 
@@ -99,6 +149,7 @@ impl Engine {
                 cpu.memory.floats_mut(buffer)[start..start + values.len()].copy_from_slice(values);
                 Ok(())
             }
+            Self::Gpu(gpu) => Ok(gpu.write_floats(buffer, start, values)?),
         }
     }
 
@@ -182,18 +233,21 @@ impl Allocate for Engine {
     fn allocate_floats(&mut self, len: usize) -> Result<Floats, EngineError> {
         match self {
             Self::Cpu(cpu) => cpu.memory.allocate_floats(len).map_err(|never| match never {}),
+            Self::Gpu(gpu) => Ok(gpu.allocate_floats(len)?),
         }
     }
 
     fn allocate_ints(&mut self, len: usize) -> Result<Ints, EngineError> {
         match self {
             Self::Cpu(cpu) => cpu.memory.allocate_ints(len).map_err(|never| match never {}),
+            Self::Gpu(gpu) => Ok(gpu.allocate_ints(len)?),
         }
     }
 
     fn max_shard_elements(&self) -> usize {
         match self {
             Self::Cpu(cpu) => cpu.memory.max_shard_elements(),
+            Self::Gpu(gpu) => gpu.max_shard_elements(),
         }
     }
 }

@@ -171,8 +171,20 @@ pub fn steps_per_epoch(config: &Config, examples: u64) -> u64 {
     examples.div_ceil(config.training.batch_size as u64)
 }
 
-/// Trains from the start into a new folder.
+/// Trains from the start into a new folder, on the device that the configuration names.
 pub fn train(
+    config: &Config,
+    out: &Path,
+    observer: &mut dyn Observer,
+    stop: &AtomicBool,
+) -> Result<Outcome, TrainError> {
+    let engine = Engine::open(&config.device, config.threads)?;
+    train_on(engine, config, out, observer, stop)
+}
+
+/// Trains from the start into a new folder, on an engine that is open already.
+pub fn train_on(
+    mut engine: Engine,
     config: &Config,
     out: &Path,
     observer: &mut dyn Observer,
@@ -183,7 +195,6 @@ pub fn train(
         return Err(TrainError::Exists(out.into()));
     }
     let dataset = Dataset::open(&config.data)?;
-    let mut engine = Engine::open(&config.device, config.threads)?;
     let model = Model::initial(config, &dataset, &mut engine)?;
     std::fs::create_dir_all(out).map_err(TrainError::io(out))?;
     let text = toml::to_string(config).unwrap_or_default();
