@@ -6,10 +6,12 @@
 //! - [`page`]: the one self-contained HTML file.
 //! - [`history`]: a run's start and its row frequencies, joined to its tables.
 //! - [`run`]: from paths to a report on disk.
+//! - [`study`]: a study's results on disk.
 
 pub mod history;
 pub mod page;
 pub mod plots;
 pub mod record;
 pub mod run;
+pub mod study;
 pub mod words;
