@@ -49,7 +49,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let workers = assign(&plan, &args.device, pending.len())?;
     let pending = configured(pending, &args.device, workers);
     progress.begin(&pending, done.len(), workers);
-    let ends = runs::execute(&pending, &data, workers.runs, &stop, &|event: Event<'_>| progress.show(&pending, event));
+    let ends = runs::execute(&pending, &data, workers.runs, &stop, &|event: Event<'_>| {
+        progress.show(&pending, event)
+    });
     progress.done();
     let mut failures = Vec::new();
     for (place, end) in ends {
@@ -65,10 +67,18 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     write_results(&results, &out)?;
     print(&results);
     if stop.load(Ordering::Relaxed) {
-        stopped(&args, &format!("with {} of {} runs done", results.num_done(), results.num_planned()));
+        stopped(
+            &args,
+            &format!("with {} of {} runs done", results.num_done(), results.num_planned()),
+        );
     }
     if !failures.is_empty() {
-        bail!("{} of {} runs failed:\n  {}", failures.len(), results.num_planned(), failures.join("\n  "));
+        bail!(
+            "{} of {} runs failed:\n  {}",
+            failures.len(),
+            results.num_planned(),
+            failures.join("\n  ")
+        );
     }
     println!("\n{}", out.join("results.md").display());
     Ok(())
@@ -88,13 +98,15 @@ fn lock(out: &Path) -> anyhow::Result<File> {
 /// The data set; `None` if Ctrl-C came first.
 fn provide(plan: &Plan, out: &Path, progress: &StudyProgress, stop: &AtomicBool) -> anyhow::Result<Option<Prepared>> {
     let folder = out.join("data");
-    let prepared = plan.data.provide(&folder, &mut |origin| progress.data(origin, &folder), &mut |work| {
-        progress.preparing(work);
-        match stop.load(Ordering::Relaxed) {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
-    });
+    let prepared = plan
+        .data
+        .provide(&folder, &mut |origin| progress.data(origin, &folder), &mut |work| {
+            progress.preparing(work);
+            match stop.load(Ordering::Relaxed) {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        });
     match prepared {
         Err(PreparedError::Prepare(PrepareError::Interrupted)) => Ok(None),
         prepared => Ok(Some(prepared?)),
@@ -157,8 +169,18 @@ fn print(results: &Results) {
 
 /// Ends the program after Ctrl-C.
 fn stopped(args: &Args, when: &str) -> ! {
-    let out = args.out.as_ref().map_or(String::new(), |out| format!(" --out {}", out.display()));
-    let device = if args.device == "auto" { String::new() } else { format!(" --device {}", args.device) };
-    eprintln!("stopped {when}; go on with: mlet study {}{out}{device}", args.study.display());
+    let out = args
+        .out
+        .as_ref()
+        .map_or(String::new(), |out| format!(" --out {}", out.display()));
+    let device = if args.device == "auto" {
+        String::new()
+    } else {
+        format!(" --device {}", args.device)
+    };
+    eprintln!(
+        "stopped {when}; go on with: mlet study {}{out}{device}",
+        args.study.display()
+    );
     std::process::exit(INTERRUPTED);
 }

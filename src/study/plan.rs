@@ -170,7 +170,9 @@ fn folder(name: &str) -> Option<String> {
 
 fn refuse_own(table: &toml::Table, origin: &str) -> Result<(), String> {
     let own = OWN.iter().find(|(key, _)| table.contains_key(*key));
-    own.map_or(Ok(()), |(key, why)| Err(format!("{origin}: {key} cannot be set here: {why}")))
+    own.map_or(Ok(()), |(key, why)| {
+        Err(format!("{origin}: {key} cannot be set here: {why}"))
+    })
 }
 
 /// There must be some, each once.

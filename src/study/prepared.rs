@@ -218,9 +218,7 @@ impl Kind {
             Kind::Planted(config) => Box::new(Planted::new(config.as_ref().clone())?),
             Kind::CriteoKaggle(input) => Box::new(criteo::Criteo::open(input)?),
             Kind::Avazu(input) => Box::new(avazu::Avazu::open(input)?),
-            Kind::Parquet(input, columns) => {
-                Box::new(parquet::Parquet::open(input, parquet::Columns::read(columns)?)?)
-            }
+            Kind::Parquet(input, columns) => Box::new(parquet::Parquet::open(input, parquet::Columns::read(columns)?)?),
         })
     }
 }
@@ -231,7 +229,9 @@ fn origin(folder: &Path, record: &Path, said: &toml::Table) -> Result<Origin, Pr
     }
     let text = match std::fs::read_to_string(record) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(PreparedError::Foreign(folder.into())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(PreparedError::Foreign(folder.into()));
+        }
         Err(error) => return Err(io(record)(error)),
     };
     Ok(match text.parse::<toml::Table>() {

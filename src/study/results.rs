@@ -107,7 +107,9 @@ impl Results {
 
     /// Every run with its arm, arm by arm.
     pub fn runs(&self) -> impl Iterator<Item = (&ArmResults, &RunResult)> {
-        self.arms.iter().flat_map(|arm| arm.runs.iter().map(move |run| (arm, run)))
+        self.arms
+            .iter()
+            .flat_map(|arm| arm.runs.iter().map(move |run| (arm, run)))
     }
 
     /// `results.csv`: one line a run. Empty where a measure is undefined. On planted data also the LogLoss of each split
@@ -273,6 +275,8 @@ fn number(value: Option<f64>) -> String {
 }
 
 fn finish(writer: csv::Writer<Vec<u8>>) -> Result<String, csv::Error> {
-    let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
+    let bytes = writer
+        .into_inner()
+        .map_err(|error| csv::Error::from(error.into_error()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -43,7 +43,14 @@ impl Table {
             .chain(&self.rows)
             .map(|row| row.iter().map(clean).collect())
             .collect();
-        let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0).max(3);
+        let width = |column: usize| {
+            lines
+                .iter()
+                .map(|line| line[column].chars().count())
+                .max()
+                .unwrap_or(0)
+                .max(3)
+        };
         let widths: Vec<usize> = (0..self.header.len()).map(width).collect();
         let mut text = String::new();
         for (place, line) in lines.iter().enumerate() {
@@ -79,9 +86,17 @@ fn row(results: &Results, arm: &ArmResults) -> Vec<String> {
     ];
     for &metric in &results.metrics {
         let difference = results.difference(arm, metric);
-        cells.push(results.sample(arm, metric).map_or(none(), |sample| spread(&sample, false)));
+        cells.push(
+            results
+                .sample(arm, metric)
+                .map_or(none(), |sample| spread(&sample, false)),
+        );
         cells.push(difference.map_or(none(), |difference| spread(&difference.sample, true)));
-        cells.push(difference.and_then(|difference| interval(&difference)).unwrap_or_else(none));
+        cells.push(
+            difference
+                .and_then(|difference| interval(&difference))
+                .unwrap_or_else(none),
+        );
     }
     if let Some(truth) = &results.truth {
         let loss = Metric {
@@ -154,7 +169,9 @@ pub fn remarks(results: &Results) -> Vec<String> {
     if done < planned {
         remarks.push(format!("**Not complete: {done} of {planned} runs are done.**"));
     }
-    let Some(first) = results.arms.first() else { return remarks };
+    let Some(first) = results.arms.first() else {
+        return remarks;
+    };
     let n = results.seeds.len();
     if results.arms.len() > 1 {
         remarks.push(format!(
@@ -226,7 +243,11 @@ fn where_computed(results: &Results) -> String {
          multiplied.",
         results.data,
         results.num_done(),
-        if devices.is_empty() { "nothing".into() } else { devices.join(" and ") },
+        if devices.is_empty() {
+            "nothing".into()
+        } else {
+            devices.join(" and ")
+        },
     );
     if devices.len() > 1 {
         text += " Devices round differently: compare the times of one device only.";
@@ -253,8 +274,14 @@ mod tests {
         assert_eq!(signed_number(-0.001), "−0.00100");
         assert_eq!(signed_number(0.001), "+0.00100");
         assert_eq!(signed_number(-1e-9), "0.00000");
-        assert_eq!((thousands(7), thousands(1204), thousands(33_762_577)), ("7".into(), "1,204".into(), "33,762,577".into()));
-        assert_eq!((size(12), size(3_420_000), size(45_600)), ("12 B".into(), "3.42 MB".into(), "45.6 kB".into()));
+        assert_eq!(
+            (thousands(7), thousands(1204), thousands(33_762_577)),
+            ("7".into(), "1,204".into(), "33,762,577".into())
+        );
+        assert_eq!(
+            (size(12), size(3_420_000), size(45_600)),
+            ("12 B".into(), "3.42 MB".into(), "45.6 kB".into())
+        );
     }
 
     #[test]

@@ -61,7 +61,9 @@ impl Truth {
         match std::fs::read_to_string(&path) {
             Ok(text) => {
                 let truth = toml::from_str(&text);
-                truth.map(Some).map_err(|error| wrong(error.to_string().trim_end().to_owned()))
+                truth
+                    .map(Some)
+                    .map_err(|error| wrong(error.to_string().trim_end().to_owned()))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(wrong(error.to_string())),

@@ -47,7 +47,10 @@ impl StudyProgress {
             planned: arms * seeds,
         };
         let title = &plan.title;
-        progress.line(&format!("{title}: {arms} arms with {seeds} seeds, {} runs", arms * seeds));
+        progress.line(&format!(
+            "{title}: {arms} arms with {seeds} seeds, {} runs",
+            arms * seeds
+        ));
         progress
     }
 
@@ -66,7 +69,9 @@ impl StudyProgress {
             Origin::Missing => self.line(&format!("preparing the data into {}", folder.display())),
             Origin::Changed => {
                 let folder = folder.display();
-                self.line(&format!("the plan's [data] has changed: preparing {folder} again, and every run with it"));
+                self.line(&format!(
+                    "the plan's [data] has changed: preparing {folder} again, and every run with it"
+                ));
             }
         }
     }
