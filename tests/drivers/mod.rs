@@ -35,6 +35,7 @@ pub fn on_each(max_shard_bytes: Option<u64>, mut test: impl FnMut(&str, Gpu)) {
             let options = Options {
                 family: Some(family),
                 max_shard_bytes,
+                ..Options::default()
             };
             let name = format!("{} {family:?}", adapter.description.label());
             eprintln!("driver {name}");

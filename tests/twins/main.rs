@@ -7,14 +7,17 @@ mod dense;
 mod plan;
 mod sparse;
 
-use mlet::backend::gpu::{Family, shaders};
+use mlet::backend::gpu::{Family, Gpu, Options, shaders};
 use plan::Plan;
 
 #[test]
 fn every_entry_point_agrees_with_its_twin() {
     let plans: Vec<Plan> = dense::plans().into_iter().chain(sparse::plans()).collect();
     drivers::on_each(None, |driver, mut gpu| {
-        let worst = plans.iter().map(|plan| (plan.check(driver, &mut gpu), &plan.name));
+        let worst = plans.iter().map(|plan| match plan.check(driver, &mut gpu) {
+            Ok(ratio) => (ratio, &plan.name),
+            Err(difference) => panic!("{difference}"),
+        });
         let worst = worst.max_by(|a, b| a.0.total_cmp(&b.0));
         let (ratio, name) = worst.expect("there are plans");
         eprintln!("  {} plans, worst error {ratio:.2} of the bound: {name}", plans.len());
@@ -32,4 +35,99 @@ fn every_entry_point_agrees_with_its_twin() {
             }
         }
     });
+}
+
+/// Faults that a shader might have: the family of products, the plans that must notice, this text, replaced by that.
+const FAULTS: [(Family, &str, &str, &str); 18] = [
+    (
+        Family::Rows,
+        "linear",
+        "for (var k = 0u; k < p.inner; k++)",
+        "for (var k = 1u; k < p.inner; k++)",
+    ),
+    (Family::Rows, "linear", "k4 < (p.inner + 3u) / 4u", "k4 < p.inner / 4u"),
+    (Family::Rows, "linear", "min(block.x + r, p.rows - 1u)", "block.x"),
+    (
+        Family::Rows,
+        "linear",
+        "select(vec4f(), sums[r * BLOCK_COLS4 + c], counts)",
+        "sums[r * BLOCK_COLS4 + c] + 1.0",
+    ),
+    (
+        Family::Tiled,
+        "linear",
+        "limit = vec2u(p.cols, (p.inner + 3u) / 4u)",
+        "limit = vec2u(p.cols, p.inner / 4u)",
+    ),
+    (Family::Tiled, "linear", "i < DEPTH; i++", "i < DEPTH - 1u; i++"),
+    (
+        Family::Tiled,
+        "factor",
+        "if transposed { block = transpose(block); }",
+        "",
+    ),
+    (
+        Family::Tiled,
+        "factor",
+        "let count = min(p.tile, ",
+        "let count = max(p.tile, ",
+    ),
+    (
+        Family::Rows,
+        "linear",
+        "half >= 8u; half /= 2u",
+        "half >= 16u; half /= 2u",
+    ),
+    (Family::Rows, "linear", "left[i] <= vec4f()", "left[i] < vec4f()"),
+    (Family::Rows, "factor", "t * p.block * p.right4", "0u"),
+    (Family::Rows, "pool", "counts[UNIQUE]", "max(counts[UNIQUE], 1u) - 1u"),
+    (
+        Family::Rows,
+        "interaction",
+        "j <= parameters.features; j++",
+        "j < parameters.features; j++",
+    ),
+    (Family::Rows, "loss", "q * (1.0 / 7.0", "q * (1.0 / 70.0"),
+    (Family::Rows, "loss", "b < n", "b < parameters.batch"),
+    (
+        Family::Rows,
+        "update adagrad",
+        "(sqrt(s) + EPSILON)",
+        "sqrt(s + EPSILON)",
+    ),
+    (
+        Family::Rows,
+        "update_rows rowwise",
+        "/ f32(parameters.cols)",
+        "/ f32(4u * parameters.width4)",
+    ),
+    (
+        Family::Rows,
+        "gather",
+        "unique_rows[u] - parameters.first_row",
+        "unique_rows[u]",
+    ),
+];
+
+#[test]
+fn a_fault_in_a_shader_is_noticed() {
+    let _turn = drivers::turn();
+    let plans: Vec<Plan> = dense::plans().into_iter().chain(sparse::plans()).collect();
+    let Some(adapter) = drivers::all().into_iter().next() else {
+        return;
+    };
+    for (family, plan_name, this, by) in FAULTS {
+        let used = shaders::ALL.iter().any(|shader| shader.source.contains(this));
+        assert!(used, "no shader has the text: {this}");
+        let options = Options {
+            family: Some(family),
+            break_shaders: Some((this, by)),
+            ..Options::default()
+        };
+        let mut gpu = Gpu::open(&adapter, options).expect("it opened before");
+        let mut concerned = plans.iter().filter(|plan| plan.name.starts_with(plan_name));
+        let noticed = concerned.find_map(|plan| plan.check("the device", &mut gpu).err());
+        let noticed = noticed.unwrap_or_else(|| panic!("nothing noticed that '{this}' became '{by}'"));
+        eprintln!("'{this}' → '{by}': {noticed}");
+    }
 }

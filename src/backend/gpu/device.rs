@@ -27,6 +27,8 @@ pub struct Options {
     pub family: Option<Family>,
     /// The most bytes of a shard of the tables; `None` takes the adapter's limit. Tests set it low.
     pub max_shard_bytes: Option<u64>,
+    /// (this, by that) in every shader's text, for the test that a broken shader is noticed.
+    pub break_shaders: Option<(&'static str, &'static str)>,
 }
 
 /// An opened device with its buffers, its compiled shaders and the steps that wait to be submitted.
@@ -109,7 +111,7 @@ impl Gpu {
             family,
             max_shard_bytes: options.max_shard_bytes.unwrap_or(bindable).min(bindable),
             buffers: Buffers::new(description.label(), bindable),
-            pipelines: Pipelines::default(),
+            pipelines: Pipelines::new(options.break_shaders),
             submission: Submission::default(),
             description,
             device,
