@@ -167,7 +167,8 @@ pub(super) fn split_fields<const N: usize>(line: &[u8], separator: u8, end: Line
             format!("the input ends within this line: {fields} of {N} fields and no line end"),
         ))
     } else {
-        Err((fields, format!("{fields} fields where {N} are expected")))
+        let s = if fields == 1 { "" } else { "s" };
+        Err((fields, format!("{fields} field{s} where {N} are expected")))
     }
 }
 

@@ -11,7 +11,7 @@ pub use super::vocabulary::Vocabulary;
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
     /// A file could not be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -27,7 +27,7 @@ pub enum DatasetError {
         message: String,
     },
     /// A file is not a readable Arrow IPC file.
-    #[error("{}: {source}", path.display())]
+    #[error("{}", path.display())]
     Arrow {
         /// The file.
         path: PathBuf,

@@ -45,9 +45,8 @@ impl Lines {
             path.file_name().unwrap_or_default().to_string_lossy()
         };
         let name = name.into_owned();
-        let failed = |source| SourceError::Read {
+        let failed = |source| SourceError::Open {
             file: path.display().to_string(),
-            line: 0,
             source,
         };
         if path == Path::new("-") {

@@ -157,13 +157,21 @@ pub struct BadRow {
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// The input could not be read on: I/O, or a broken compressed stream.
-    #[error("{file}, after line {line}: {source}")]
+    #[error("{file}, after line {line}")]
     Read {
         /// The file's name.
         file: String,
         /// The last line that was read whole.
         line: u64,
         /// What the system or the decompressor said.
+        source: std::io::Error,
+    },
+    /// The input, or a file that describes it, could not be opened.
+    #[error("{file}")]
+    Open {
+        /// The file's name.
+        file: String,
+        /// What the system said.
         source: std::io::Error,
     },
     /// The input is not of the expected kind at all (a wrong header, a missing column).

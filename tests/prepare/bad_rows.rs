@@ -24,7 +24,7 @@ const CRITEO: [Case; 12] = [
         "41",
         "41 fields where 40 are expected",
     ),
-    (|_| Vec::new(), "1 (label)", "1 fields where 40 are expected"),
+    (|_| Vec::new(), "1 (label)", "1 field where 40 are expected"),
     (
         |line| replace(line, '\t', 1, b"2"),
         "1 (label)",

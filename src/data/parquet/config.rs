@@ -84,9 +84,8 @@ impl Columns {
     pub fn read(path: &Path) -> Result<Columns, SourceError> {
         let file = path.display().to_string();
         let text = std::fs::read_to_string(path);
-        let text = text.map_err(|source| SourceError::Read {
+        let text = text.map_err(|source| SourceError::Open {
             file: file.clone(),
-            line: 0,
             source,
         })?;
         let wrong = |message| SourceError::Format { file, message };

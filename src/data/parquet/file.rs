@@ -105,9 +105,8 @@ impl OpenFile {
             file: name.clone(),
             message,
         };
-        let file = File::open(path).map_err(|source| SourceError::Read {
+        let file = File::open(path).map_err(|source| SourceError::Open {
             file: name.clone(),
-            line: 0,
             source,
         })?;
         // types as Parquet has them: what else Arrow knows (dictionaries, views, 64-bit offsets) is of no use here

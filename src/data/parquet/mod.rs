@@ -35,9 +35,8 @@ impl Parquet {
     /// # Errors
     /// If there is no Parquet file, or it lacks a column or has it in a type that cannot be used.
     pub fn open(path: &Path, columns: Columns) -> Result<Parquet, SourceError> {
-        let failed = |source| SourceError::Read {
+        let failed = |source| SourceError::Open {
             file: path.display().to_string(),
-            line: 0,
             source,
         };
         let files = list(path).map_err(failed)?;
@@ -151,9 +150,8 @@ impl Source for Parquet {
         let mut bytes = 0;
         for (path, _) in &self.files {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let failed = |source| SourceError::Read {
+            let failed = |source| SourceError::Open {
                 file: name.to_string(),
-                line: 0,
                 source,
             };
             let mut hasher = Sha256::new();

@@ -80,7 +80,7 @@ pub enum PrepareError {
     #[error(transparent)]
     Source(#[from] SourceError),
     /// A file could not be written, or something stands in the way.
-    #[error("{}: {source}", path.display())]
+    #[error("{}", path.display())]
     Io {
         /// The file or directory.
         path: PathBuf,
@@ -88,7 +88,7 @@ pub enum PrepareError {
         source: std::io::Error,
     },
     /// A file of the data set could not be written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}", path.display())]
     Arrow {
         /// The file.
         path: PathBuf,
