@@ -32,12 +32,22 @@ pub struct Args {
 
 fn share(text: &str) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|e| format!("{e}"))?;
-    if value > 0.0 && value < 1.0 { Ok(value) } else { Err("must lie between 0 and 1".into()) }
+    if value > 0.0 && value < 1.0 {
+        Ok(value)
+    } else {
+        Err("must lie between 0 and 1".into())
+    }
 }
 
 /// Runs `mlet spectrum`.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let Args { inputs, out, name, min_frequency, tau } = args;
+    let Args {
+        inputs,
+        out,
+        name,
+        min_frequency,
+        tau,
+    } = args;
     ensure!(
         name.len() <= inputs.len(),
         "{} names for {} inputs: give --name at most once an input",
@@ -46,7 +56,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     );
     let mut names = name.into_iter();
     let inputs: Vec<_> = inputs.into_iter().map(|path| (path, names.next())).collect();
-    let options = Options { min_frequency, taus: tau };
+    let options = Options {
+        min_frequency,
+        taus: tau,
+    };
     let bar = bar();
     let mut show = |progress: Progress| match progress {
         Progress::Reading(path) => bar.set_message(format!("reading {}", path.display())),
@@ -70,7 +83,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             println!("note: {}: {note}", model.name);
         }
         if !model.left_out.is_empty() {
-            println!("{}: {} tensors left out (listed in the report)", model.name, model.left_out.len());
+            println!(
+                "{}: {} tensors left out (listed in the report)",
+                model.name,
+                model.left_out.len()
+            );
         }
     }
     println!("{}", page.display());
@@ -82,7 +99,8 @@ fn bar() -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{bar:24} {pos}/{len} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style = ProgressStyle::with_template("{bar:24} {pos}/{len} {wide_msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(1).with_style(style)
 }
 
@@ -91,9 +109,19 @@ fn print_table(report: &Report) {
     let several = report.models.len() > 1;
     let tau = report.taus.first().copied().unwrap_or(0.01);
     let mut lines: Vec<Vec<String>> = vec![
-        ["feature", "model", "n", "d", "eff. rank", "at start", "frequent", &format!(">{}%", 100.0 * tau), "99% energy"]
-            .map(String::from)
-            .to_vec(),
+        [
+            "feature",
+            "model",
+            "n",
+            "d",
+            "eff. rank",
+            "at start",
+            "frequent",
+            &format!(">{}%", 100.0 * tau),
+            "99% energy",
+        ]
+        .map(String::from)
+        .to_vec(),
     ];
     for name in report.feature_names() {
         for (_, model, feature) in report.of_feature(name) {
@@ -102,13 +130,21 @@ fn print_table(report: &Report) {
     }
     // Columns that say nothing are left away.
     let empty = |column: usize| lines[1..].iter().all(|line| line[column].is_empty());
-    let shown: Vec<usize> = (0..lines[0].len()).filter(|&c| !(c == 1 && !several) && !empty(c)).collect();
+    let shown: Vec<usize> = (0..lines[0].len())
+        .filter(|&c| !(c == 1 && !several) && !empty(c))
+        .collect();
     let width = |c: usize| lines.iter().map(|line| line[c].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..lines[0].len()).map(width).collect();
     for line in &lines {
         let cells: Vec<String> = shown
             .iter()
-            .map(|&c| if c < 2 { format!("{:<1$}", line[c], widths[c]) } else { format!("{:>1$}", line[c], widths[c]) })
+            .map(|&c| {
+                if c < 2 {
+                    format!("{:<1$}", line[c], widths[c])
+                } else {
+                    format!("{:>1$}", line[c], widths[c])
+                }
+            })
             .collect();
         println!("{}", cells.join("  ").trim_end());
     }

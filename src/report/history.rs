@@ -14,7 +14,10 @@ pub fn join(folder: &Path, tables: &mut [Table]) -> Vec<String> {
     let config = match Config::load(&path) {
         Ok(config) => config,
         Err(error) => {
-            return vec![format!("The start and the row frequencies are not known: {}.", chain(&error))];
+            return vec![format!(
+                "The start and the row frequencies are not known: {}.",
+                chain(&error)
+            )];
         }
     };
     let mut notes = Vec::new();
@@ -26,7 +29,10 @@ pub fn join(folder: &Path, tables: &mut [Table]) -> Vec<String> {
             let factors = initial.into_iter().zip(&table.factors);
             table.initial = Some(factors.map(|(values, f)| Factor::f32(f.name.clone(), values)).collect());
         } else {
-            notes.push(format!("The start of {} is not known: config.toml describes factors of another shape.", table.name));
+            notes.push(format!(
+                "The start of {} is not known: config.toml describes factors of another shape.",
+                table.name
+            ));
         }
     }
     // A relative path is read from where the command runs, as `mlet train` read it.
@@ -50,7 +56,11 @@ fn frequencies(dataset: &Dataset, table: &mut Table) -> Option<String> {
             counts.len(),
             table.num_embeddings()
         )),
-        Err(error) => Some(format!("Row frequencies of {} are not known: {}.", table.name, chain(&error))),
+        Err(error) => Some(format!(
+            "Row frequencies of {} are not known: {}.",
+            table.name,
+            chain(&error)
+        )),
     }
 }
 

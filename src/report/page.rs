@@ -2,12 +2,14 @@
 
 use serde::Serialize;
 
-use super::plots::{GRID, INK, Kind, Line, MUTED, OverviewRow, Plot, PlotError, SERIES, SpectraPlot, hex, overview, spectra};
+use super::plots::{
+    GRID, INK, Kind, Line, MUTED, OverviewRow, Plot, PlotError, SERIES, SpectraPlot, hex, overview, spectra,
+};
 use super::record::{Feature, Model, Report, Spectrum};
-use super::words::{sentence, summary, thousands, three_digits};
+use super::words::{Paragraph, sentence, summary, thousands, three_digits};
 
 /// Features beyond this many are left out of the overview plot, smallest first; each still has its own plot.
-const OVERVIEW: usize = 40;
+const OVERVIEW: usize = 26;
 /// With more models than this, plots show only what the tables are in the end.
 const BESIDES: usize = 3;
 
@@ -39,8 +41,15 @@ pub enum PageError {
 pub fn plots(report: &Report, progress: &mut dyn FnMut(usize, usize)) -> Result<Vec<NamedPlot>, PlotError> {
     let names = report.feature_names();
     let models: Vec<&str> = report.models.iter().map(|m| m.name.as_str()).collect();
-    let rows: Vec<OverviewRow> = names.iter().take(OVERVIEW).map(|name| overview_row(report, name)).collect();
-    let mut made = vec![NamedPlot { name: "overview".into(), plot: overview(&models, &rows)? }];
+    let rows: Vec<OverviewRow> = names
+        .iter()
+        .take(OVERVIEW)
+        .map(|name| overview_row(report, name))
+        .collect();
+    let mut made = vec![NamedPlot {
+        name: "overview".into(),
+        plot: overview(&models, &rows)?,
+    }];
     for (done, name) in names.iter().enumerate() {
         progress(done, names.len());
         let plot = spectra(&SpectraPlot {
@@ -50,7 +59,10 @@ pub fn plots(report: &Report, progress: &mut dyn FnMut(usize, usize)) -> Result<
             tau: report.taus.first().copied().unwrap_or(0.01),
             min_frequency: report.min_frequency,
         })?;
-        made.push(NamedPlot { name: file_name(name, &made), plot });
+        made.push(NamedPlot {
+            name: file_name(name, &made),
+            plot,
+        });
     }
     progress(names.len(), names.len());
     Ok(made)
@@ -61,8 +73,13 @@ fn share(spectrum: &Spectrum) -> f64 {
 }
 
 fn overview_row(report: &Report, name: &str) -> OverviewRow {
-    let shares = report.of_feature(name).map(|(place, _, f)| (place, share(&f.spectrum), f.initial.as_ref().map(share)));
-    OverviewRow { name: name.into(), shares: shares.collect() }
+    let shares = report
+        .of_feature(name)
+        .map(|(place, _, f)| (place, share(&f.spectrum), f.initial.as_ref().map(share)));
+    OverviewRow {
+        name: name.into(),
+        shares: shares.collect(),
+    }
 }
 
 /// Starts below, frequent rows above them, the tables themselves on top.
@@ -75,12 +92,18 @@ fn lines(report: &Report, name: &str) -> Vec<Line> {
                 Kind::End => Some(&feature.spectrum),
                 Kind::Start => feature.initial.as_ref().filter(|_| besides),
                 // All rows again would lie on the line of the table.
-                Kind::Frequent => {
-                    feature.frequent.as_ref().map(|f| &f.spectrum).filter(|s| besides && s.rows > 0 && s.rows < feature.n)
-                }
+                Kind::Frequent => feature
+                    .frequent
+                    .as_ref()
+                    .map(|f| &f.spectrum)
+                    .filter(|s| besides && s.rows > 0 && s.rows < feature.n),
             };
             if let Some(spectrum) = spectrum {
-                lines.push(Line { model, kind, sigma: spectrum.singular_values.clone() });
+                lines.push(Line {
+                    model,
+                    kind,
+                    sigma: spectrum.singular_values.clone(),
+                });
             }
         }
     }
@@ -89,9 +112,22 @@ fn lines(report: &Report, name: &str) -> Vec<Line> {
 
 /// A file name that any system takes and that no earlier plot has.
 fn file_name(feature: &str, earlier: &[NamedPlot]) -> String {
-    let safe: String =
-        feature.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).take(80).collect();
-    let safe = if safe.starts_with('.') || safe.is_empty() { format!("_{safe}") } else { safe };
+    let safe: String = feature
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || "-_.".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        })
+        .take(80)
+        .collect();
+    let safe = if safe.starts_with('.') || safe.is_empty() {
+        format!("_{safe}")
+    } else {
+        safe
+    };
     // Compared without case: two files on some systems, one on others.
     let taken = |name: &str| earlier.iter().any(|p| p.name.eq_ignore_ascii_case(name));
     let mut name = safe.clone();
@@ -112,15 +148,24 @@ struct Cell {
 
 impl Cell {
     fn count(x: usize) -> Self {
-        Cell { text: thousands(x), sort: x as f64 }
+        Cell {
+            text: thousands(x),
+            sort: x as f64,
+        }
     }
 
     fn real(x: Option<f64>) -> Self {
-        Cell { text: x.map_or("–".into(), three_digits), sort: x.unwrap_or(-1.0) }
+        Cell {
+            text: x.map_or("–".into(), three_digits),
+            sort: x.unwrap_or(-1.0),
+        }
     }
 
     fn of(part: usize, whole: usize) -> Self {
-        Cell { text: format!("{} of {}", thousands(part), thousands(whole)), sort: part as f64 }
+        Cell {
+            text: format!("{} of {}", thousands(part), thousands(whole)),
+            sort: part as f64,
+        }
     }
 }
 
@@ -168,7 +213,7 @@ struct Paint {
 #[derive(Serialize)]
 struct View<'a> {
     title: String,
-    summary: Vec<String>,
+    summary: Vec<Paragraph>,
     several: bool,
     starts: bool,
     frequents: bool,
@@ -196,19 +241,28 @@ pub fn page(report: &Report, plots: &[NamedPlot]) -> Result<String, PageError> {
     let tau = report.taus.first().copied().unwrap_or(0.01);
     let mut columns: Vec<String> = vec!["Effective rank".into()];
     if starts {
-        columns.push("…at the start".into());
+        columns.push("at the start".into());
     }
     if frequents {
-        columns.push(format!("…of rows seen ≥ {}", report.min_frequency));
+        columns.push(format!("in rows seen\u{a0}≥\u{a0}{}", report.min_frequency));
+        columns.push("such rows".into());
     }
-    columns.push(format!("σ > {} % of σ₁", 100.0 * tau));
-    columns.extend(["99 % of energy", "Stable rank", "Condition"].map(String::from));
+    columns.push(format!("σ > {}\u{a0}%", 100.0 * tau));
+    columns.extend(["99\u{a0}% of energy", "Stable rank", "Condition"].map(String::from));
     let mut rows = Vec::new();
     for (anchor, name) in names.iter().enumerate() {
-        rows.extend(report.of_feature(name).map(|(place, model, f)| row(anchor, place, model, f, starts, frequents)));
+        rows.extend(
+            report
+                .of_feature(name)
+                .map(|(place, model, f)| row(anchor, place, model, f, starts, frequents)),
+        );
     }
-    let cards: Vec<Card<'_>> =
-        names.iter().zip(plots.iter().skip(1)).enumerate().map(|(i, (name, plot))| card(report, i, name, plot)).collect();
+    let cards: Vec<Card<'_>> = names
+        .iter()
+        .zip(plots.iter().skip(1))
+        .enumerate()
+        .map(|(i, (name, plot))| card(report, i, name, plot))
+        .collect();
     let mut environment = minijinja::Environment::new();
     environment.add_template("report.html", include_str!("report.html"))?;
     let view = minijinja::Value::from(minijinja::value::Serde(View {
@@ -249,18 +303,23 @@ fn row<'a>(anchor: usize, place: usize, model: &'a Model, f: &'a Feature, starts
         cells.push(Cell::real(f.initial.as_ref().map(|s| s.measures.effective_rank)));
     }
     if frequents {
-        let mut cell = Cell::real(f.frequent.as_ref().map(|s| s.spectrum.measures.effective_rank));
-        if let Some(frequent) = &f.frequent {
-            cell.text += &format!(" ({} rows)", thousands(frequent.spectrum.rows));
-        }
-        cells.push(cell);
+        let known = f.frequent.as_ref().filter(|s| s.spectrum.rows > 0);
+        cells.push(Cell::real(known.map(|s| s.spectrum.measures.effective_rank)));
+        cells.push(
+            f.frequent
+                .as_ref()
+                .map_or(Cell::real(None), |s| Cell::count(s.spectrum.rows)),
+        );
     }
     cells.push(Cell::of(m.ranks_at.first().map_or(0, |r| r.1), directions));
     cells.push(Cell::of(m.energy_dim_99, directions));
     cells.push(Cell::real(Some(m.stable_rank)));
     let mut condition = Cell::real(m.condition_number);
     if m.condition_number.is_none() && m.effective_rank > 0.0 {
-        condition = Cell { text: "∞".into(), sort: f64::MAX };
+        condition = Cell {
+            text: "∞".into(),
+            sort: f64::MAX,
+        };
     }
     cells.push(condition);
     Row {
@@ -273,7 +332,9 @@ fn row<'a>(anchor: usize, place: usize, model: &'a Model, f: &'a Feature, starts
         parameters: Cell::count(f.parameters),
         used: 100.0 * share(&f.spectrum),
         started: f.initial.as_ref().map(|s| 100.0 * share(s)),
-        cells: std::iter::once(Cell::real(Some(m.effective_rank))).chain(cells).collect(),
+        cells: std::iter::once(Cell::real(Some(m.effective_rank)))
+            .chain(cells)
+            .collect(),
     }
 }
 
@@ -297,18 +358,38 @@ fn card<'a>(report: &'a Report, anchor: usize, name: &'a str, plot: &NamedPlot) 
         });
     }
     // Read aloud, the plot is its sentences.
-    let spoken: Vec<String> =
-        sentences.iter().map(|s| s.model.map_or(s.text.clone(), |m| format!("{m}: {}", s.text))).collect();
-    let label = spoken.join(" ").replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
-    let svg = plot.plot.svg.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{label}\" "), 1);
-    Card { anchor, feature: name, shape: shapes.join("; "), sentences, svg, png: format!("plots/{}.png", plot.name) }
+    let spoken: Vec<String> = sentences
+        .iter()
+        .map(|s| s.model.map_or(s.text.clone(), |m| format!("{m}: {}", s.text)))
+        .collect();
+    let label = spoken
+        .join(" ")
+        .replace('&', "&amp;")
+        .replace('"', "&quot;")
+        .replace('<', "&lt;");
+    let svg = plot
+        .plot
+        .svg
+        .replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{label}\" "), 1);
+    Card {
+        anchor,
+        feature: name,
+        shape: shapes.join("; "),
+        sentences,
+        svg,
+        png: format!("plots/{}.png", plot.name),
+    }
 }
 
 /// The report's notes, each with its model where there are several.
 fn notes(report: &Report) -> Vec<String> {
     let several = report.models.len() > 1;
     let of = |m: &Model| {
-        let name = if several { format!("{}: ", m.name) } else { String::new() };
+        let name = if several {
+            format!("{}: ", m.name)
+        } else {
+            String::new()
+        };
         m.notes.iter().map(|note| format!("{name}{note}")).collect::<Vec<_>>()
     };
     report.models.iter().flat_map(of).collect()
@@ -328,7 +409,10 @@ fn left_out(report: &Report) -> Vec<String> {
         0..=8 => names.join(", "),
         more => format!("{} and {} more", names[..8].join(", "), more - 8),
     };
-    reasons.iter().map(|(reason, names)| format!("{} ({reason})", listed(names))).collect()
+    reasons
+        .iter()
+        .map(|(reason, names)| format!("{} ({reason})", listed(names)))
+        .collect()
 }
 
 /// What a plot's colours become on the page: a variable each, with a light and a dark value.
@@ -339,8 +423,11 @@ fn paints() -> Vec<Paint> {
         light: hex(color),
         dark: dark.into(),
     };
-    let mut paints =
-        vec![paint("plot-ink", INK, "#E4E7EA"), paint("plot-muted", MUTED, "#98A2AD"), paint("plot-grid", GRID, "#343B43")];
+    let mut paints = vec![
+        paint("plot-ink", INK, "#E4E7EA"),
+        paint("plot-muted", MUTED, "#98A2AD"),
+        paint("plot-grid", GRID, "#343B43"),
+    ];
     for (i, (light, dark)) in SERIES.into_iter().enumerate() {
         paints.push(paint(&format!("series-{i}"), light, &hex(dark)));
     }

@@ -22,6 +22,9 @@ const FONT: &[u8] = include_bytes!("font/DejaVuSans-subset.ttf");
 /// What a browser is asked for. For measuring and for PNG the embedded font goes by this name.
 const FAMILY: &str = "system-ui";
 
+/// plotters' size of a font is 1.24 em.
+const EM: f64 = 1.24;
+
 /// Why a plot could not be drawn.
 #[derive(Debug, thiserror::Error)]
 #[error("the plot `{title}` could not be drawn: {message}")]
@@ -83,12 +86,16 @@ impl<DB: DrawingBackend> Canvas<'_, DB> {
     }
 
     fn pen(&self, color: RGBColor, width: f64, opacity: f64) -> ShapeStyle {
-        color.mix(opacity).stroke_width((width * self.scale).round().max(1.0) as u32)
+        color
+            .mix(opacity)
+            .stroke_width((width * self.scale).round().max(1.0) as u32)
     }
 
     fn line(&self, points: &[(f64, f64)], color: RGBColor, width: f64, opacity: f64) -> Result<(), String> {
         let points: Vec<_> = points.iter().map(|&p| self.at(p)).collect();
-        self.area.draw(&PathElement::new(points, self.pen(color, width, opacity))).map_err(|e| e.to_string())
+        self.area
+            .draw(&PathElement::new(points, self.pen(color, width, opacity)))
+            .map_err(|e| e.to_string())
     }
 
     /// A line of dashes, `on` points long and `off` points apart.
@@ -103,7 +110,9 @@ impl<DB: DrawingBackend> Canvas<'_, DB> {
                 let phase = walked % (on + off);
                 let drawn = phase < on;
                 // At least a thousandth of a point, or rounding of `phase` could stop the walk.
-                let step = (if drawn { on - phase } else { on + off - phase }).max(1e-3).min(length - done);
+                let step = (if drawn { on - phase } else { on + off - phase })
+                    .max(1e-3)
+                    .min(length - done);
                 let place = |t: f64| (pair[0].0 + dx * t / length, pair[0].1 + dy * t / length);
                 if drawn {
                     if dash.is_empty() {
@@ -120,24 +129,43 @@ impl<DB: DrawingBackend> Canvas<'_, DB> {
                 }
             }
         }
-        if dash.len() > 1 { self.line(&dash, color, width, 1.0) } else { Ok(()) }
+        if dash.len() > 1 {
+            self.line(&dash, color, width, 1.0)
+        } else {
+            Ok(())
+        }
     }
 
     fn dot(&self, center: (f64, f64), radius: f64, style: ShapeStyle) -> Result<(), String> {
         let radius = (radius * self.scale).round() as i32;
-        self.area.draw(&Circle::new(self.at(center), radius, style)).map_err(|e| e.to_string())
+        self.area
+            .draw(&Circle::new(self.at(center), radius, style))
+            .map_err(|e| e.to_string())
     }
 
     fn text(&self, text: &str, at: (f64, f64), size: f64, color: RGBColor, anchor: Anchor) -> Result<(), String> {
-        let style = TextStyle::from((FAMILY, size * self.scale).into_font()).color(&color).pos(Pos::new(anchor.0, anchor.1));
-        self.area.draw(&Text::new(text.to_string(), self.at(at), style)).map_err(|e| e.to_string())
+        let font = (FAMILY, size * EM * self.scale).into_font();
+        let style = TextStyle::from(font).color(&color).pos(Pos::new(anchor.0, anchor.1));
+        self.area
+            .draw(&Text::new(text.to_string(), self.at(at), style))
+            .map_err(|e| e.to_string())
     }
+}
+
+/// Whether the embedded font stands under [`FAMILY`]; everything that measures or draws text asks first.
+fn registered() -> bool {
+    static REGISTERED: OnceLock<bool> = OnceLock::new();
+    *REGISTERED.get_or_init(|| register_font(FAMILY, FontStyle::Normal, FONT).is_ok())
 }
 
 /// Width of a text in points.
 fn width_of(text: &str, size: f64) -> f64 {
+    registered();
     // Measured large, since the answer is an integer.
-    (FAMILY, size * 8.0).into_font().box_size(text).map_or(0.0, |(w, _)| f64::from(w) / 8.0)
+    (FAMILY, size * EM * 8.0)
+        .into_font()
+        .box_size(text)
+        .map_or(0.0, |(w, _)| f64::from(w) / 8.0)
 }
 
 /// Cuts a text with an ellipsis so that it is at most `width` points wide.
@@ -180,7 +208,11 @@ fn ticks(low: f64, high: f64, count: usize) -> (Vec<f64>, usize) {
     let span = (high - low).max(f64::MIN_POSITIVE);
     let raw = span / count.max(1) as f64;
     let power = 10f64.powi(raw.log10().floor() as i32);
-    let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * power).find(|s| *s >= raw * 0.999).unwrap_or(raw);
+    let step = [1.0, 2.0, 5.0, 10.0]
+        .into_iter()
+        .map(|m| m * power)
+        .find(|s| *s >= raw * 0.999)
+        .unwrap_or(raw);
     let first = (low / step).floor() as i64;
     let last = (high / step).ceil() as i64;
     let digits = (-step.log10().floor()).max(0.0) as usize;
@@ -194,9 +226,11 @@ trait Drawing {
 
 /// Draws in both forms.
 fn render(title: &str, size: (f64, f64), drawing: &impl Drawing) -> Result<Plot, PlotError> {
-    static REGISTERED: OnceLock<bool> = OnceLock::new();
-    let fail = |message: String| PlotError { title: title.into(), message };
-    if !REGISTERED.get_or_init(|| register_font(FAMILY, FontStyle::Normal, FONT).is_ok()) {
+    let fail = |message: String| PlotError {
+        title: title.into(),
+        message,
+    };
+    if !registered() {
         return Err(fail("the embedded font cannot be read".into()));
     }
     let pixels = |scale: f64| ((size.0 * scale).round() as u32, (size.1 * scale).round() as u32);
@@ -205,7 +239,12 @@ fn render(title: &str, size: (f64, f64), drawing: &impl Drawing) -> Result<Plot,
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, pixels(SVG_SCALE)).into_drawing_area();
-        drawing.draw(&Canvas { area: &area, scale: SVG_SCALE }).map_err(fail)?;
+        drawing
+            .draw(&Canvas {
+                area: &area,
+                scale: SVG_SCALE,
+            })
+            .map_err(fail)?;
         area.present().map_err(|e| fail(e.to_string()))?;
     }
     // Without width and height the element fills its box; the viewBox keeps the proportions.
@@ -217,7 +256,12 @@ fn render(title: &str, size: (f64, f64), drawing: &impl Drawing) -> Result<Plot,
     let mut buffer = vec![0xFFu8; w as usize * h as usize * 3];
     {
         let area = BitMapBackend::with_buffer(&mut buffer, (w, h)).into_drawing_area();
-        drawing.draw(&Canvas { area: &area, scale: PNG_SCALE }).map_err(fail)?;
+        drawing
+            .draw(&Canvas {
+                area: &area,
+                scale: PNG_SCALE,
+            })
+            .map_err(fail)?;
         area.present().map_err(|e| fail(e.to_string()))?;
     }
     let png = encode(&buffer, w, h).map_err(|e| fail(e.to_string()))?;

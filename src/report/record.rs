@@ -29,7 +29,11 @@ impl Spectrum {
         let n = factors.first().map_or(0, Factor::rows);
         let d = factors.last().map_or(0, Factor::cols);
         let measures = Measures::new(&singular_values, n, d, epsilon, taus);
-        Ok(Spectrum { rows: n, singular_values, measures })
+        Ok(Spectrum {
+            rows: n,
+            singular_values,
+            measures,
+        })
     }
 }
 
@@ -76,14 +80,22 @@ impl Feature {
     /// [`SpectrumError`], which names the tensor.
     pub fn of(table: &Table, min_frequency: u64, taus: &[f64]) -> Result<Self, SpectrumError> {
         let epsilon = table.epsilon();
-        let initial = table.initial.as_ref().map(|factors| Spectrum::of(factors, epsilon, taus)).transpose()?;
+        let initial = table
+            .initial
+            .as_ref()
+            .map(|factors| Spectrum::of(factors, epsilon, taus))
+            .transpose()?;
         let frequent = match (table.frequent_rows(min_frequency), &table.frequencies) {
             (Some(rows), Some(counts)) => {
                 let spectrum = Spectrum::of(&table.select_rows(&rows), epsilon, taus)?;
                 let total: u64 = counts.iter().sum();
                 let used: u64 = rows.iter().map(|&i| counts[i]).sum();
                 let share_of_uses = if total > 0 { used as f64 / total as f64 } else { 0.0 };
-                Some(Frequent { min_frequency, share_of_uses, spectrum })
+                Some(Frequent {
+                    min_frequency,
+                    share_of_uses,
+                    spectrum,
+                })
             }
             _ => None,
         };
@@ -169,9 +181,20 @@ impl Report {
         }
         let min_frequency = self.min_frequency;
         let text = match self.models.as_slice() {
-            [Model { name, features, left_out, notes }] => {
-                serde_json::to_string_pretty(&One { model: name, min_frequency, features, left_out, notes })
-            }
+            [
+                Model {
+                    name,
+                    features,
+                    left_out,
+                    notes,
+                },
+            ] => serde_json::to_string_pretty(&One {
+                model: name,
+                min_frequency,
+                features,
+                left_out,
+                notes,
+            }),
             models => serde_json::to_string_pretty(&Several { min_frequency, models }),
         };
         // No map with keys that are not strings, no number that is not finite: nothing that JSON cannot hold.
@@ -209,20 +232,47 @@ fn csv_cells(model: &Model, feature: &Feature, taus: &[f64]) -> Vec<(String, Str
         ("feature".to_string(), feature.name.clone()),
         ("n".to_string(), feature.n.to_string()),
         ("d".to_string(), feature.d.to_string()),
-        ("inner_dim".to_string(), feature.inner_dim.map(|k| k.to_string()).unwrap_or_default()),
+        (
+            "inner_dim".to_string(),
+            feature.inner_dim.map(|k| k.to_string()).unwrap_or_default(),
+        ),
         ("depth".to_string(), feature.depth.to_string()),
         ("parameters".to_string(), feature.parameters.to_string()),
-        ("largest_singular_value".to_string(), feature.spectrum.singular_values.first().map(f64::to_string).unwrap_or_default()),
+        (
+            "largest_singular_value".to_string(),
+            feature
+                .spectrum
+                .singular_values
+                .first()
+                .map(f64::to_string)
+                .unwrap_or_default(),
+        ),
     ];
-    cells.extend(feature.spectrum.measures.fields().iter().map(|(name, value)| (name.clone(), text(value))));
+    cells.extend(
+        feature
+            .spectrum
+            .measures
+            .fields()
+            .iter()
+            .map(|(name, value)| (name.clone(), text(value))),
+    );
     // The columns are there for every line, whether the values are known or not.
     let names = Measures::new(&[], 0, 0, 0.0, taus).fields();
-    for (prefix, spectrum) in
-        [("initial", feature.initial.as_ref()), ("frequent", feature.frequent.as_ref().map(|f| &f.spectrum))]
-    {
-        cells.push((format!("{prefix}_rows"), spectrum.map(|s| s.rows.to_string()).unwrap_or_default()));
+    for (prefix, spectrum) in [
+        ("initial", feature.initial.as_ref()),
+        ("frequent", feature.frequent.as_ref().map(|f| &f.spectrum)),
+    ] {
+        cells.push((
+            format!("{prefix}_rows"),
+            spectrum.map(|s| s.rows.to_string()).unwrap_or_default(),
+        ));
         match spectrum {
-            Some(s) => cells.extend(s.measures.fields().iter().map(|(n, v)| (format!("{prefix}_{n}"), text(v)))),
+            Some(s) => cells.extend(
+                s.measures
+                    .fields()
+                    .iter()
+                    .map(|(n, v)| (format!("{prefix}_{n}"), text(v))),
+            ),
             None => cells.extend(names.iter().map(|(n, _)| (format!("{prefix}_{n}"), String::new()))),
         }
     }

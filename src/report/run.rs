@@ -20,7 +20,10 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { min_frequency: 20, taus: vec![0.01] }
+        Options {
+            min_frequency: 20,
+            taus: vec![0.01],
+        }
     }
 }
 
@@ -86,7 +89,11 @@ pub fn measure(
         let source = sources::open(path)?;
         models.push(model(source, name, options, progress)?);
     }
-    Ok(Report { models, taus: options.taus.clone(), min_frequency: options.min_frequency })
+    Ok(Report {
+        models,
+        taus: options.taus.clone(),
+        min_frequency: options.min_frequency,
+    })
 }
 
 /// Distinct names: as given, or the file's stem, or as much of the path as tells it from the others.
@@ -95,15 +102,23 @@ fn names(inputs: &[(PathBuf, Option<String>)]) -> Result<Vec<String>, ReportErro
         .iter()
         .map(|(path, _)| {
             let whole = path.canonicalize().unwrap_or_else(|_| path.clone());
-            let whole = if whole.is_dir() { whole } else { whole.with_extension("") };
-            whole.components().map(|c| c.as_os_str().to_string_lossy().into_owned()).collect()
+            let whole = if whole.is_dir() {
+                whole
+            } else {
+                whole.with_extension("")
+            };
+            whole
+                .components()
+                .map(|c| c.as_os_str().to_string_lossy().into_owned())
+                .collect()
         })
         .collect();
     let tail = |i: usize, depth: usize| parts[i][parts[i].len().saturating_sub(depth)..].join("/");
     let mut names: Vec<String> = Vec::new();
     for (i, (_, given)) in inputs.iter().enumerate() {
         let deepest = parts[i].len().max(1);
-        let clash = |depth| (0..inputs.len()).any(|j| j != i && inputs[j].1.is_none() && tail(j, depth) == tail(i, depth));
+        let clash =
+            |depth| (0..inputs.len()).any(|j| j != i && inputs[j].1.is_none() && tail(j, depth) == tail(i, depth));
         let own = (1..=deepest).find(|&depth| !clash(depth)).unwrap_or(deepest);
         names.push(given.clone().unwrap_or_else(|| tail(i, own)));
     }
@@ -121,19 +136,36 @@ fn model(
     options: &Options,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Model, ReportError> {
-    let Source { path, mut tables, left_out, .. } = source;
-    let notes = if path.is_dir() { history::join(&path, &mut tables) } else { Vec::new() };
+    let Source {
+        path,
+        mut tables,
+        left_out,
+        ..
+    } = source;
+    let notes = if path.is_dir() {
+        history::join(&path, &mut tables)
+    } else {
+        Vec::new()
+    };
     let count = tables.len();
     let mut features = Vec::with_capacity(count);
     for (done, table) in tables.into_iter().enumerate() {
         progress(Progress::Measuring(name.clone(), done, count, table.name.clone()));
-        let feature = Feature::of(&table, options.min_frequency, &options.taus).map_err(|source| {
-            ReportError::Spectrum { path: path.clone(), feature: table.name.clone(), source }
-        })?;
+        let feature =
+            Feature::of(&table, options.min_frequency, &options.taus).map_err(|source| ReportError::Spectrum {
+                path: path.clone(),
+                feature: table.name.clone(),
+                source,
+            })?;
         features.push(feature);
     }
     features.sort_by(|a, b| b.size().cmp(&a.size()).then(a.name.cmp(&b.name)));
-    Ok(Model { name, features, left_out, notes })
+    Ok(Model {
+        name,
+        features,
+        left_out,
+        notes,
+    })
 }
 
 /// Writes `spectrum.json`, `spectrum.csv`, `report.html` and `plots/*.png` into `out`, each beside its place and then
@@ -143,14 +175,21 @@ fn model(
 /// [`ReportError::Page`], [`ReportError::Write`].
 pub fn write(report: &Report, out: &Path, progress: &mut dyn FnMut(Progress)) -> Result<PathBuf, ReportError> {
     let folder = out.join("plots");
-    std::fs::create_dir_all(&folder).map_err(|source| ReportError::Write { path: folder.clone(), source })?;
-    let plots = page::plots(report, &mut |done, all| progress(Progress::Drawing(done, all))).map_err(PageError::from)?;
+    std::fs::create_dir_all(&folder).map_err(|source| ReportError::Write {
+        path: folder.clone(),
+        source,
+    })?;
+    let plots =
+        page::plots(report, &mut |done, all| progress(Progress::Drawing(done, all))).map_err(PageError::from)?;
     for plot in &plots {
         replace(&folder.join(format!("{}.png", plot.name)), &plot.plot.png)?;
     }
     replace(&out.join("spectrum.json"), report.json().as_bytes())?;
     let csv = out.join("spectrum.csv");
-    let text = report.csv().map_err(|e| ReportError::Write { path: csv.clone(), source: std::io::Error::other(e) })?;
+    let text = report.csv().map_err(|e| ReportError::Write {
+        path: csv.clone(),
+        source: std::io::Error::other(e),
+    })?;
     replace(&csv, text.as_bytes())?;
     let page = out.join("report.html");
     replace(&page, page::page(report, &plots)?.as_bytes())?;
@@ -163,7 +202,10 @@ pub fn write(report: &Report, out: &Path, progress: &mut dyn FnMut(Progress)) ->
 /// [`ReportError::Write`].
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
     let attempt = || -> std::io::Result<()> {
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = path
+            .parent()
+            .filter(|p| !p.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         let mut builder = tempfile::Builder::new();
         #[cfg(unix)]
         {
@@ -176,5 +218,8 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
         beside.persist(path).map_err(|error| error.error)?;
         Ok(())
     };
-    attempt().map_err(|source| ReportError::Write { path: path.to_path_buf(), source })
+    attempt().map_err(|source| ReportError::Write {
+        path: path.to_path_buf(),
+        source,
+    })
 }

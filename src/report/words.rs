@@ -51,7 +51,11 @@ pub fn percent(share: f64) -> String {
 
 /// `2 of 8`.
 fn carry(spectrum: &Spectrum) -> String {
-    format!("{} of {}", spectrum.measures.energy_dim_99, spectrum.singular_values.len())
+    format!(
+        "{} of {}",
+        spectrum.measures.energy_dim_99,
+        spectrum.singular_values.len()
+    )
 }
 
 /// What the plot of one feature of one model shows.
@@ -66,19 +70,21 @@ pub fn sentence(feature: &Feature) -> String {
         }
     };
     if let Some(initial) = &feature.initial {
-        let before = &initial.measures;
-        if before.energy_dim_99 == end.measures.energy_dim_99 && !end.singular_values.is_empty() {
-            let (a, b) = (three_digits(before.effective_rank), three_digits(end.measures.effective_rank));
-            let change = if a == b { format!("stayed at {a}") } else { format!("went from {a} to {b}") };
-            text += &format!(", as at the start (the effective rank {change})");
+        if initial.measures.energy_dim_99 == end.measures.energy_dim_99 {
+            text += ", as at the start";
         } else {
             text += &format!("; at the start {} did", carry(initial));
         }
     }
     match frequent {
-        Some(f) if f.spectrum.rows == 0 => text += &format!("; no row was seen {} times", thousands(f.min_frequency as usize)),
+        Some(f) if f.spectrum.rows == 0 => {
+            text += &format!("; no row was seen {} times", thousands(f.min_frequency as usize))
+        }
         Some(f) if f.spectrum.rows == feature.n => {
-            text += &format!("; every row was seen at least {} times", thousands(f.min_frequency as usize));
+            text += &format!(
+                "; every row was seen at least {} times",
+                thousands(f.min_frequency as usize)
+            );
         }
         Some(f) => {
             let rows = if f.spectrum.rows == 1 { "row" } else { "rows" };
@@ -91,7 +97,19 @@ pub fn sentence(feature: &Feature) -> String {
         }
         None => {}
     }
-    text + "."
+    text += ".";
+    let rank = |s: &Spectrum| three_digits(s.measures.effective_rank);
+    match &feature.initial {
+        Some(initial) if rank(initial) == rank(end) => {
+            text += &format!(" Effective rank {}, as at the start.", rank(end))
+        }
+        Some(initial) => text += &format!(" Effective rank {} → {}.", rank(initial), rank(end)),
+        None => text += &format!(" Effective rank {}.", rank(end)),
+    }
+    // A number stays with its unit.
+    text.replace(" %", "\u{a0}%")
+        .replace(" of ", "\u{a0}of ")
+        .replace("of\u{a0}the", "of the")
 }
 
 /// The middle of some numbers; none of none.
@@ -107,33 +125,55 @@ fn used(spectrum: &Spectrum) -> f64 {
     spectrum.measures.effective_rank / spectrum.singular_values.len().max(1) as f64
 }
 
-/// The paragraph above everything: one sentence a model, and one on what the second differs in from the first.
-pub fn summary(report: &Report) -> Vec<String> {
+/// A paragraph of the summary.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Paragraph {
+    /// The model that the text begins with.
+    pub model: String,
+    /// What follows its name.
+    pub text: String,
+}
+
+/// What stands above everything: a paragraph a model, then what each further model differs in from the first.
+pub fn summary(report: &Report) -> Vec<Paragraph> {
     let mut paragraphs = Vec::new();
     for model in &report.models {
         let count = model.features.len();
-        let tables = if count == 1 { "one table".into() } else { format!("{} tables", thousands(count)) };
-        let Some(end) = median(model.features.iter().map(|f| used(&f.spectrum))) else { continue };
-        let typical = if count == 1 { "Its effective rank is" } else { "Their median effective rank is" };
+        let tables = if count == 1 {
+            "one table".into()
+        } else {
+            format!("{} tables", thousands(count))
+        };
+        let Some(end) = median(model.features.iter().map(|f| used(&f.spectrum))) else {
+            continue;
+        };
+        let whose = if count == 1 {
+            "Its effective rank"
+        } else {
+            "The median table's effective rank"
+        };
         let rank = median(model.features.iter().map(|f| f.spectrum.measures.effective_rank)).unwrap_or(0.0);
         let mut text = format!(
-            "{} holds {tables}. {typical} {}, {} of the directions there are",
-            model.name,
-            three_digits(rank),
-            percent(end)
+            "holds {tables}. {whose} is {} of its number of directions ({})",
+            percent(end),
+            three_digits(rank)
         );
         if let Some(start) = median(model.features.iter().filter_map(|f| f.initial.as_ref()).map(used)) {
             text += &format!("; before training it was {}", percent(start));
         }
-        let frequent = model.features.iter().filter_map(|f| f.frequent.as_ref()).filter(|f| f.spectrum.rows > 0);
+        let frequent = model
+            .features
+            .iter()
+            .filter_map(|f| f.frequent.as_ref())
+            .filter(|f| f.spectrum.rows > 0);
         if let Some(share) = median(frequent.map(|f| used(&f.spectrum))) {
-            text += &format!(
-                "; of the rows seen at least {} times, {}",
-                thousands(report.min_frequency as usize),
-                percent(share)
-            );
+            let times = thousands(report.min_frequency as usize);
+            text += &format!("; among the rows seen at least {times} times it is {}", percent(share));
         }
-        paragraphs.push(text + ".");
+        paragraphs.push(Paragraph {
+            model: model.name.clone(),
+            text: text.replace(" %", "\u{a0}%") + ".",
+        });
     }
     if let [first, others @ ..] = report.models.as_slice() {
         for other in others {
@@ -146,10 +186,23 @@ pub fn summary(report: &Report) -> Vec<String> {
                 continue;
             }
             // Shares, since a table of another width has another number of directions to use.
-            let lower = pairs.iter().filter(|(a, b)| used(&b.spectrum) < used(&a.spectrum)).count();
-            let same_width = pairs.iter().all(|(a, b)| a.spectrum.singular_values.len() == b.spectrum.singular_values.len());
-            let what = if same_width { "has the lower effective rank" } else { "uses the smaller share of its directions" };
-            paragraphs.push(format!("Against {}, {} {what} in {lower} of {} tables.", first.name, other.name, pairs.len()));
+            let lower = pairs
+                .iter()
+                .filter(|(a, b)| used(&b.spectrum) < used(&a.spectrum))
+                .count();
+            let same_width = pairs
+                .iter()
+                .all(|(a, b)| a.spectrum.singular_values.len() == b.spectrum.singular_values.len());
+            let what = if same_width {
+                "has a lower effective rank"
+            } else {
+                "uses a smaller share of its directions"
+            };
+            let text = format!("{what} than {} in {lower} of {} tables.", first.name, pairs.len());
+            paragraphs.push(Paragraph {
+                model: other.name.clone(),
+                text,
+            });
         }
     }
     paragraphs
@@ -166,14 +219,30 @@ mod tests {
         assert_eq!(thousands(1204), "1,204");
         assert_eq!(thousands(33_762_577), "33,762,577");
         for (x, text) in [
-            (0.0, "0"), (2.944, "2.94"), (9.996, "10.0"), (61.23, "61.2"), (99.96, "100"), (999.6, "1,000"),
-            (3.1e7, "3.1e7"), (2e-9, "2e-9"), (-1204.0, "−1,204"), (0.001, "1e-3"), (0.0123, "0.012"), (0.5, "0.50"),
+            (0.0, "0"),
+            (2.944, "2.94"),
+            (9.996, "10.0"),
+            (61.23, "61.2"),
+            (99.96, "100"),
+            (999.6, "1,000"),
+            (3.1e7, "3.1e7"),
+            (2e-9, "2e-9"),
+            (-1204.0, "−1,204"),
+            (0.001, "1e-3"),
+            (0.0123, "0.012"),
+            (0.5, "0.50"),
         ] {
             assert_eq!(three_digits(x), text);
         }
         for (x, text) in [
-            (0.0, "0 %"), (1.0, "100 %"), (0.97, "97 %"), (0.998, "99.8 %"), (0.004, "0.4 %"), (0.9996, "99.96 %"),
-            (0.999999, "over 99.99 %"), (0.0000001, "under 0.01 %"),
+            (0.0, "0 %"),
+            (1.0, "100 %"),
+            (0.97, "97 %"),
+            (0.998, "99.8 %"),
+            (0.004, "0.4 %"),
+            (0.9996, "99.96 %"),
+            (0.999999, "over 99.99 %"),
+            (0.0000001, "under 0.01 %"),
         ] {
             assert_eq!(percent(x), text);
         }

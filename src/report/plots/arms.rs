@@ -29,15 +29,29 @@ const TOP: f64 = 34.0;
 /// [`PlotError`] from the drawing library.
 pub fn arms(title: &str, points: &[ArmPoint], y_label: &str) -> Result<Plot, PlotError> {
     let spread = |p: &ArmPoint| if p.sd.is_finite() { p.sd } else { 0.0 };
-    let ends = points.iter().filter(|p| p.mean.is_finite()).flat_map(|p| [p.mean - spread(p), p.mean + spread(p)]);
+    let ends = points
+        .iter()
+        .filter(|p| p.mean.is_finite())
+        .flat_map(|p| [p.mean - spread(p), p.mean + spread(p)]);
     let (low, high) = ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| (l.min(x), h.max(x)));
     let (low, high) = if low <= high { (low, high) } else { (0.0, 1.0) };
     // Equal values still need a scale around them.
-    let pad = if high > low { 0.0 } else { (low.abs() * 0.01).max(f64::MIN_POSITIVE * 1e10) };
+    let pad = if high > low {
+        0.0
+    } else {
+        (low.abs() * 0.01).max(f64::MIN_POSITIVE * 1e10)
+    };
     let (numbers, digits) = ticks(low - pad, high + pad, 5);
     let longest = points.iter().map(|p| width_of(&p.name, LABEL)).fold(60.0, f64::max);
     let left = (longest + 18.0).min(0.42 * WIDTH);
-    let drawing = Arms { points, title, y_label, numbers, digits, left };
+    let drawing = Arms {
+        points,
+        title,
+        y_label,
+        numbers,
+        digits,
+        left,
+    };
     render(title, (WIDTH, TOP + ROW * points.len() as f64 + 48.0), &drawing)
 }
 
@@ -56,13 +70,31 @@ impl Drawing for Arms<'_> {
         let (low, high) = (self.numbers[0], self.numbers[self.numbers.len() - 1]);
         let x = |value: f64| self.left + 8.0 + (right - self.left - 8.0) * (value - low) / (high - low);
         let bottom = TOP + ROW * self.points.len() as f64;
-        c.text(&fitted(self.title, 15.0, WIDTH - 12.0), (6.0, 8.0), 15.0, INK, (HPos::Left, VPos::Top))?;
+        c.text(
+            &fitted(self.title, 15.0, WIDTH - 12.0),
+            (6.0, 8.0),
+            15.0,
+            INK,
+            (HPos::Left, VPos::Top),
+        )?;
         for &number in &self.numbers {
             c.line(&[(x(number), TOP), (x(number), bottom)], GRID, 1.0, 1.0)?;
             let text = format!("{number:.*}", self.digits);
-            c.text(&text, (x(number), bottom + 6.0), LABEL - 1.0, MUTED, (HPos::Center, VPos::Top))?;
+            c.text(
+                &text,
+                (x(number), bottom + 6.0),
+                LABEL - 1.0,
+                MUTED,
+                (HPos::Center, VPos::Top),
+            )?;
         }
-        c.text(self.y_label, (right, bottom + 25.0), LABEL, MUTED, (HPos::Right, VPos::Top))?;
+        c.text(
+            self.y_label,
+            (right, bottom + 25.0),
+            LABEL,
+            MUTED,
+            (HPos::Right, VPos::Top),
+        )?;
         if let Some(first) = self.points.first().filter(|p| p.mean.is_finite()) {
             c.dashes(&[(x(first.mean), TOP), (x(first.mean), bottom)], MUTED, 1.0, (2.0, 3.0))?;
         }

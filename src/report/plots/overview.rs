@@ -15,8 +15,8 @@ pub struct OverviewRow {
     pub shares: Vec<(usize, f64, Option<f64>)>,
 }
 
-const WIDTH: f64 = 620.0;
-const LABEL: f64 = 13.0;
+const WIDTH: f64 = 480.0;
+const LABEL: f64 = 12.5;
 
 /// Draws the rows in the order given.
 ///
@@ -28,8 +28,18 @@ pub fn overview(models: &[&str], rows: &[OverviewRow]) -> Result<Plot, PlotError
     // Each model has a lane of its own within a row, so that arrows do not lie on one another.
     let lane = if models.len() > 1 { 11.0 } else { 20.0 };
     let row = lane * models.len().max(1) as f64 + 8.0;
-    let drawing = Overview { models, rows, left, lane, row };
-    render("effective ranks", (WIDTH, drawing.top() + row * rows.len() as f64 + 46.0), &drawing)
+    let drawing = Overview {
+        models,
+        rows,
+        left,
+        lane,
+        row,
+    };
+    render(
+        "effective ranks",
+        (WIDTH, drawing.top() + row * rows.len() as f64 + 46.0),
+        &drawing,
+    )
 }
 
 struct Overview<'a> {
@@ -49,7 +59,12 @@ impl Overview<'_> {
     fn legend(&self) -> Vec<(String, Option<usize>, (usize, f64))> {
         let mut wanted: Vec<(String, Option<usize>)> = Vec::new();
         if self.models.len() > 1 {
-            wanted.extend(self.models.iter().enumerate().map(|(i, m)| (fitted(m, LABEL, 0.4 * WIDTH), Some(i))));
+            wanted.extend(
+                self.models
+                    .iter()
+                    .enumerate()
+                    .map(|(i, m)| (fitted(m, LABEL, 0.4 * WIDTH), Some(i))),
+            );
         }
         if self.starts() {
             wanted.push(("at the start".into(), None));
@@ -80,9 +95,21 @@ impl Drawing for Overview<'_> {
         for percent in [0, 25, 50, 75, 100] {
             let at = x(f64::from(percent) / 100.0);
             c.line(&[(at, top), (at, bottom)], GRID, 1.0, 1.0)?;
-            c.text(&format!("{percent} %"), (at, bottom + 6.0), LABEL, MUTED, (HPos::Center, VPos::Top))?;
+            c.text(
+                &format!("{percent} %"),
+                (at, bottom + 6.0),
+                LABEL,
+                MUTED,
+                (HPos::Center, VPos::Top),
+            )?;
         }
-        c.text("effective rank ÷ min(n, d)", (right, bottom + 24.0), LABEL, MUTED, (HPos::Right, VPos::Top))?;
+        c.text(
+            "effective rank ÷ min(n, d)",
+            (right + 15.0, bottom + 24.0),
+            LABEL,
+            MUTED,
+            (HPos::Right, VPos::Top),
+        )?;
         for (text, model, (line, at)) in self.legend() {
             let y = 8.0 + 20.0 * (line as f64 + 0.5);
             match model {
@@ -94,7 +121,13 @@ impl Drawing for Overview<'_> {
         for (place, row) in self.rows.iter().enumerate() {
             let middle = top + self.row * (place as f64 + 0.5);
             let name = fitted(&row.name, LABEL, self.left - 12.0);
-            c.text(&name, (self.left - 10.0, middle), LABEL, INK, (HPos::Right, VPos::Center))?;
+            c.text(
+                &name,
+                (self.left - 10.0, middle),
+                LABEL,
+                INK,
+                (HPos::Right, VPos::Center),
+            )?;
             for &(model, end, start) in &row.shares {
                 let y = middle + self.lane * (model as f64 - 0.5 * (self.models.len() as f64 - 1.0));
                 let color = series(model);

@@ -45,12 +45,12 @@ pub struct SpectraPlot<'a> {
 
 /// Ratios below this are left away: they are rounding noise of any stored float but f64.
 const FLOOR: f64 = 1e-8;
-const WIDTH: f64 = 440.0;
-const LEFT: f64 = 44.0;
-const RIGHT: f64 = 428.0;
-const PLOT_HEIGHT: f64 = 200.0;
+const WIDTH: f64 = 360.0;
+const LEFT: f64 = 42.0;
+const RIGHT: f64 = 352.0;
+const PLOT_HEIGHT: f64 = 180.0;
 const LEGEND_ROW: f64 = 19.0;
-const LABEL: f64 = 13.0;
+const LABEL: f64 = 12.0;
 
 /// Draws the spectra of one feature. Values that are zero or below 10⁻⁸ of the greatest end their line.
 ///
@@ -58,12 +58,24 @@ const LABEL: f64 = 13.0;
 /// [`PlotError`] from the drawing library.
 pub fn spectra(plot: &SpectraPlot<'_>) -> Result<Plot, PlotError> {
     let legend = legend(plot);
-    let top = 8.0 + LEGEND_ROW * legend.iter().map(|e| e.row + 1).max().unwrap_or(0) as f64 + 22.0;
+    let top = 8.0 + LEGEND_ROW * legend.iter().map(|e| e.row + 1).max().unwrap_or(0) as f64 + 26.0;
     let bottom = top + PLOT_HEIGHT;
     let count = plot.lines.iter().map(|l| l.sigma.len()).max().unwrap_or(0).max(1);
-    let smallest = plot.lines.iter().flat_map(|l| ratios(&l.sigma)).fold(plot.tau.min(0.1), f64::min);
-    let floor = (smallest * 0.95).log10().floor() as i32;
-    let frame = Frame { plot, legend, top, bottom, count, floor };
+    // The guide line is always in sight, so that plots have the same scale where they can.
+    let smallest = plot
+        .lines
+        .iter()
+        .flat_map(|l| ratios(&l.sigma))
+        .fold(plot.tau, f64::min);
+    let floor = smallest.log10() - 0.15;
+    let frame = Frame {
+        plot,
+        legend,
+        top,
+        bottom,
+        count,
+        floor,
+    };
     render(plot.title, (WIDTH, bottom + 40.0), &frame)
 }
 
@@ -96,9 +108,9 @@ fn legend(plot: &SpectraPlot<'_>) -> Vec<Entry> {
     let color = if single { series(0) } else { INK };
     let first_stroke = wanted.len();
     for (kind, text) in [
-        (Kind::End, "after training".to_string()),
-        (Kind::Start, "at the start".to_string()),
-        (Kind::Frequent, format!("rows seen ≥ {} times", plot.min_frequency)),
+        (Kind::End, "trained".to_string()),
+        (Kind::Start, "start".to_string()),
+        (Kind::Frequent, format!("rows seen ≥ {}×", plot.min_frequency)),
     ] {
         if plot.lines.iter().any(|l| l.kind == kind) {
             wanted.push((text, color, kind));
@@ -112,11 +124,17 @@ fn legend(plot: &SpectraPlot<'_>) -> Vec<Entry> {
         .into_iter()
         .enumerate()
         .map(|(i, (text, color, kind))| {
-            let width = 26.0 + width_of(&text, LABEL) + 16.0;
-            if x > 6.0 && (x + width > WIDTH + 10.0 || (i == first_stroke && !single)) {
+            let width = 24.0 + width_of(&text, LABEL) + 13.0;
+            if x > 6.0 && (x + width > WIDTH + 12.0 || (i == first_stroke && !single)) {
                 (row, x) = (row + 1, 6.0);
             }
-            let entry = Entry { row, x, text, color, kind };
+            let entry = Entry {
+                row,
+                x,
+                text,
+                color,
+                kind,
+            };
             x += width;
             entry
         })
@@ -130,45 +148,79 @@ struct Frame<'a> {
     bottom: f64,
     /// Directions on the x axis.
     count: usize,
-    /// Exponent of the lowest decade.
-    floor: i32,
+    /// log₁₀ of the ratio at the bottom.
+    floor: f64,
 }
 
 impl Frame<'_> {
     fn x(&self, i: usize) -> f64 {
-        let share = if self.count > 1 { i as f64 / (self.count - 1) as f64 } else { 0.5 };
+        let share = if self.count > 1 {
+            i as f64 / (self.count - 1) as f64
+        } else {
+            0.5
+        };
         LEFT + 10.0 + (RIGHT - LEFT - 20.0) * share
     }
 
     fn y(&self, ratio: f64) -> f64 {
-        self.top + (self.bottom - self.top) * (ratio.log10() / f64::from(self.floor)).max(0.0)
+        self.top + (self.bottom - self.top) * (ratio.log10() / self.floor).clamp(0.0, 1.0)
     }
 
     fn axes<DB: DrawingBackend>(&self, c: &Canvas<'_, DB>) -> Result<(), String> {
-        let every = (4 - self.floor) / 5;
-        for e in (self.floor..=0).filter(|e| e % every == 0) {
+        let lowest = self.floor.ceil() as i32;
+        let every = (4 - lowest) / 5;
+        for e in (lowest..=0).filter(|e| e % every.max(1) == 0) {
             let y = self.y(10f64.powi(e));
             c.line(&[(LEFT, y), (RIGHT, y)], GRID, 1.0, 1.0)?;
             c.text(&decade(e), (LEFT - 7.0, y), LABEL, MUTED, (HPos::Right, VPos::Center))?;
         }
-        c.text("σᵢ / σ₁", (6.0, self.top - 12.0), LABEL, MUTED, (HPos::Left, VPos::Bottom))?;
+        c.line(&[(LEFT, self.bottom), (RIGHT, self.bottom)], MUTED, 1.0, 0.6)?;
+        c.text(
+            "σᵢ / σ₁",
+            (6.0, self.top - 12.0),
+            LABEL,
+            MUTED,
+            (HPos::Left, VPos::Bottom),
+        )?;
         let tau = self.y(self.plot.tau);
         c.dashes(&[(LEFT, tau), (RIGHT, tau)], MUTED, 1.0, (2.0, 3.0))?;
         let label = format!("{} % of σ₁", 100.0 * self.plot.tau);
-        c.text(&label, (RIGHT, tau - 3.0), LABEL - 2.0, MUTED, (HPos::Right, VPos::Bottom))?;
+        c.text(
+            &label,
+            (RIGHT, tau - 3.0),
+            LABEL - 1.5,
+            MUTED,
+            (HPos::Right, VPos::Bottom),
+        )?;
         let (numbers, _) = ticks(1.0, self.count as f64, 7);
-        let mut marked: Vec<usize> = numbers.iter().map(|&t| t as usize).filter(|t| (1..=self.count).contains(t)).collect();
-        marked.extend([1, self.count]);
+        let count = self.count;
+        let mut marked: Vec<usize> = numbers
+            .iter()
+            .map(|&t| t as usize)
+            .filter(|t| (1..=count).contains(t))
+            .collect();
+        marked.extend([1, count]);
         marked.sort_unstable();
         marked.dedup();
         // Round numbers too near an end make room for it.
-        let near = (self.count as f64 * 0.06).ceil() as usize;
-        let count = self.count;
-        marked.retain(|&t| t == 1 || t == count || (t > near.max(1) && t + near.max(1) <= count));
+        let room = |a: usize, b: usize| (self.x(a - 1) - self.x(b - 1)).abs() >= 24.0;
+        marked.retain(|&t| t == 1 || t == count || (room(t, 1) && room(t, count)));
         for t in marked {
-            c.text(&t.to_string(), (self.x(t - 1), self.bottom + 7.0), LABEL, MUTED, (HPos::Center, VPos::Top))?;
+            c.text(
+                &t.to_string(),
+                (self.x(t - 1), self.bottom + 7.0),
+                LABEL,
+                MUTED,
+                (HPos::Center, VPos::Top),
+            )?;
         }
-        c.text("direction i", (RIGHT, self.bottom + 24.0), LABEL, MUTED, (HPos::Right, VPos::Top))
+        c.text(
+            "direction i",
+            (RIGHT, self.bottom + 24.0),
+            LABEL,
+            MUTED,
+            (HPos::Right, VPos::Top),
+        )
     }
 
     fn stroke<DB: DrawingBackend>(
@@ -179,9 +231,9 @@ impl Frame<'_> {
         kind: Kind,
     ) -> Result<(), String> {
         match kind {
-            Kind::End => c.line(points, color, 2.4, 1.0),
-            Kind::Start => c.line(points, color, 1.8, 0.42),
-            Kind::Frequent => c.dashes(points, color, 1.8, (5.0, 3.5)),
+            Kind::End => c.line(points, color, 2.0, 1.0),
+            Kind::Start => c.line(points, color, 2.0, 0.4),
+            Kind::Frequent => c.dashes(points, color, 1.6, (5.0, 3.5)),
         }
     }
 }
@@ -191,12 +243,15 @@ impl Drawing for Frame<'_> {
         self.axes(c)?;
         for line in &self.plot.lines {
             let color = series(line.model);
-            let points: Vec<_> = ratios(&line.sigma).enumerate().map(|(i, r)| (self.x(i), self.y(r))).collect();
+            let points: Vec<_> = ratios(&line.sigma)
+                .enumerate()
+                .map(|(i, r)| (self.x(i), self.y(r)))
+                .collect();
             if points.len() > 1 {
                 self.stroke(c, &points, color, line.kind)?;
             }
             // Many dots would be a band; a single point needs one to be seen.
-            let radius = if line.kind == Kind::End { 3.0 } else { 2.2 };
+            let radius = if line.kind == Kind::End { 2.6 } else { 2.0 };
             if self.count <= 32 && line.kind == Kind::End || points.len() == 1 {
                 for &p in &points {
                     c.dot(p, radius, color.filled())?;
@@ -208,9 +263,9 @@ impl Drawing for Frame<'_> {
             let (a, b) = ((entry.x, y), (entry.x + 19.0, y));
             self.stroke(c, &[a, b], entry.color, entry.kind)?;
             if entry.kind == Kind::End && self.count <= 32 {
-                c.dot((entry.x + 9.5, y), 3.0, entry.color.filled())?;
+                c.dot((entry.x + 9.5, y), 2.6, entry.color.filled())?;
             }
-            c.text(&entry.text, (entry.x + 25.0, y), LABEL, INK, (HPos::Left, VPos::Center))?;
+            c.text(&entry.text, (entry.x + 24.0, y), LABEL, INK, (HPos::Left, VPos::Center))?;
         }
         Ok(())
     }
