@@ -31,7 +31,9 @@ fn config(data: &Path, inner_dim: Option<usize>) -> Config {
 fn losses(engine: Engine, config: &Config, out: &Path) -> Vec<f64> {
     train_on(engine, config, out, &mut Silent, &AtomicBool::new(false)).unwrap();
     let text = std::fs::read_to_string(out.join("metrics.jsonl")).unwrap();
-    text.lines().map(|line| serde_json::from_str::<Metric>(line).unwrap().loss).collect()
+    text.lines()
+        .map(|line| serde_json::from_str::<Metric>(line).unwrap().loss)
+        .collect()
 }
 
 #[test]
@@ -42,10 +44,17 @@ fn every_driver_follows_the_cpu_for_200_steps() {
     for inner_dim in [None, Some(64)] {
         let config = config(&data, inner_dim);
         let kind = inner_dim.map_or("single layer".to_string(), |k| format!("two layers, k = {k}"));
-        let expected = losses(Engine::cpu(2).unwrap(), &config, &directory.path().join(format!("cpu {kind}")));
+        let expected = losses(
+            Engine::cpu(2).unwrap(),
+            &config,
+            &directory.path().join(format!("cpu {kind}")),
+        );
         assert_eq!(expected.len(), STEPS);
         drivers::on_each(None, |driver, gpu| {
-            let name: String = format!("{driver} {kind}").chars().filter(|c| c.is_alphanumeric()).collect();
+            let name: String = format!("{driver} {kind}")
+                .chars()
+                .filter(|c| c.is_alphanumeric())
+                .collect();
             let found = losses(Engine::Gpu(Box::new(gpu)), &config, &directory.path().join(name));
             let relative = |step: usize| (found[step] - expected[step]).abs() / expected[step];
             let worst = (0..STEPS).max_by(|&a, &b| relative(a).total_cmp(&relative(b))).unwrap();
@@ -55,7 +64,12 @@ fn every_driver_follows_the_cpu_for_200_steps() {
                 relative(worst),
                 worst + 1
             );
-            assert!(relative(STEPS - 1) <= RTOL, "{driver}: {} against {}", found[STEPS - 1], expected[STEPS - 1]);
+            assert!(
+                relative(STEPS - 1) <= RTOL,
+                "{driver}: {} against {}",
+                found[STEPS - 1],
+                expected[STEPS - 1]
+            );
         });
     }
 }
@@ -71,7 +85,10 @@ fn every_driver_repeats_itself() {
     let mut runs = Vec::new();
     for pass in ["first", "second"] {
         drivers::on_each(Some(4096), |driver, gpu| {
-            let name: String = format!("{driver}{pass}").chars().filter(|c| c.is_alphanumeric()).collect();
+            let name: String = format!("{driver}{pass}")
+                .chars()
+                .filter(|c| c.is_alphanumeric())
+                .collect();
             losses(Engine::Gpu(Box::new(gpu)), &config, &directory.path().join(&name));
             runs.push((driver.to_string(), checkpoint(&directory.path().join(&name))));
         });

@@ -11,8 +11,26 @@ use std::time::{Duration, Instant};
 const ARMS: [&[&str]; 4] = [
     &[],
     &["--inner-dim", "6"],
-    &["--inner-dim", "6", "--depth", "3", "--optimizer", "adagrad", "--learning-rate", "0.02"],
-    &["--inner-dim", "6", "--interaction", "cat", "--optimizer", "rowwise-adagrad", "--learning-rate", "0.02"],
+    &[
+        "--inner-dim",
+        "6",
+        "--depth",
+        "3",
+        "--optimizer",
+        "adagrad",
+        "--learning-rate",
+        "0.02",
+    ],
+    &[
+        "--inner-dim",
+        "6",
+        "--interaction",
+        "cat",
+        "--optimizer",
+        "rowwise-adagrad",
+        "--learning-rate",
+        "0.02",
+    ],
 ];
 
 #[test]
@@ -22,7 +40,11 @@ fn threads_do_not_change_a_bit() {
     for (a, arm) in ARMS.iter().enumerate() {
         let run = |threads: &str| {
             let name = format!("arm{a}-{threads}");
-            checkpoint(&train(directory.path(), &name, &[arm, &["--threads", threads][..]].concat()))
+            checkpoint(&train(
+                directory.path(),
+                &name,
+                &[arm, &["--threads", threads][..]].concat(),
+            ))
         };
         let one = run("1");
         assert_eq!(one, run("2"), "{arm:?}: 2 threads differ from 1");
@@ -44,16 +66,46 @@ fn the_seed_decides() {
 fn a_run_that_goes_on_ends_in_the_same_bits() {
     let directory = tempfile::tempdir().unwrap();
     prepared(directory.path(), 1500);
-    let steps = ["--epochs", "3", "--warmup-steps", "20", "--decay-start-step", "30", "--decay-steps", "90"];
+    let steps = [
+        "--epochs",
+        "3",
+        "--warmup-steps",
+        "20",
+        "--decay-start-step",
+        "30",
+        "--decay-steps",
+        "90",
+    ];
     for (a, arm) in ARMS.iter().enumerate() {
         let name = |part: &str| format!("arm{a}-{part}");
-        let whole = train(directory.path(), &name("whole"), &[arm, &steps[..], &["--max-steps", "97"]].concat());
-        let parts = train(directory.path(), &name("parts"), &[arm, &steps[..], &["--max-steps", "41"]].concat());
+        let whole = train(
+            directory.path(),
+            &name("whole"),
+            &[arm, &steps[..], &["--max-steps", "97"]].concat(),
+        );
+        let parts = train(
+            directory.path(),
+            &name("parts"),
+            &[arm, &steps[..], &["--max-steps", "41"]].concat(),
+        );
         assert_ne!(checkpoint(&whole), checkpoint(&parts));
         succeed(&["train", "--resume", text(&parts), "--max-steps", "97"]);
-        assert_eq!(checkpoint(&whole), checkpoint(&parts), "{arm:?}: a resumed run ends elsewhere");
-        let lines = |run: &Path| std::fs::read_to_string(run.join("metrics.jsonl")).unwrap().lines().count();
-        assert_eq!(lines(&parts), lines(&whole) + 1, "the line of the stop is the only one more");
+        assert_eq!(
+            checkpoint(&whole),
+            checkpoint(&parts),
+            "{arm:?}: a resumed run ends elsewhere"
+        );
+        let lines = |run: &Path| {
+            std::fs::read_to_string(run.join("metrics.jsonl"))
+                .unwrap()
+                .lines()
+                .count()
+        };
+        assert_eq!(
+            lines(&parts),
+            lines(&whole) + 1,
+            "the line of the stop is the only one more"
+        );
     }
 }
 
@@ -76,13 +128,22 @@ fn ctrl_c_writes_a_checkpoint_to_go_on_from() {
     let metrics = out.join("metrics.jsonl");
     let began = Instant::now();
     while !std::fs::metadata(&metrics).is_ok_and(|file| file.len() > 0) {
-        assert!(began.elapsed() < Duration::from_secs(60), "the run wrote no line of metrics");
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "the run wrote no line of metrics"
+        );
         std::thread::sleep(Duration::from_millis(1));
     }
-    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let status = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
     assert!(status.success());
     assert!(child.wait().unwrap().success());
-    assert!(!out.join("summary.json").exists(), "the run ended before it could be stopped");
+    assert!(
+        !out.join("summary.json").exists(),
+        "the run ended before it could be stopped"
+    );
     succeed(&["train", "--resume", text(&out)]);
     assert_eq!(checkpoint(&whole), checkpoint(&out));
 }

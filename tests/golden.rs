@@ -105,7 +105,14 @@ fn check(mut engine: Engine) {
         };
         engine.write_region(&named.region, rows).unwrap();
     }
-    let step = step::build(&architecture, &parameters, golden.config.batch_size, Some(Loss::Mse), &mut engine).unwrap();
+    let step = step::build(
+        &architecture,
+        &parameters,
+        golden.config.batch_size,
+        Some(Loss::Mse),
+        &mut engine,
+    )
+    .unwrap();
     let program = engine.compile(step.operations.clone()).unwrap();
     let layout = parameters.row_layout();
     let mut batch = Batch::new(golden.config.batch_size, 4, &layout, step.batch.sparse.capacity);
@@ -118,7 +125,10 @@ fn check(mut engine: Engine) {
     }
     let losses = engine.read(step.losses, 0..golden.losses.len()).unwrap();
     for (i, (&found, expected)) in losses.iter().zip(&golden.losses).enumerate() {
-        assert!((f64::from(found) - expected).abs() <= ATOL, "{name}: loss {i} is {found}, DLRM's {expected}");
+        assert!(
+            (f64::from(found) - expected).abs() <= ATOL,
+            "{name}: loss {i} is {found}, DLRM's {expected}"
+        );
     }
     for named in &parameters.named {
         let found = engine.read_region(&named.region).unwrap();

@@ -13,7 +13,12 @@ const MAY_USE: [(&str, &[&str]); 9] = [
     ("train", &["kernels", "backend", "model", "data", "spectrum"]),
     ("study", &["train", "model", "data", "spectrum"]),
     ("report", &["study", "train", "spectrum", "model", "data"]),
-    ("cli", &["report", "study", "train", "spectrum", "kernels", "backend", "model", "data"]),
+    (
+        "cli",
+        &[
+            "report", "study", "train", "spectrum", "kernels", "backend", "model", "data",
+        ],
+    ),
 ];
 
 /// Crates that only one layer may name.
@@ -47,7 +52,13 @@ fn code(path: &Path) -> String {
 
 fn layer(path: &Path) -> String {
     let relative = path.strip_prefix(root().join("src")).unwrap();
-    relative.components().next().unwrap().as_os_str().to_string_lossy().into_owned()
+    relative
+        .components()
+        .next()
+        .unwrap()
+        .as_os_str()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// The layers that a text names as `crate::layer`, also inside braces after `crate::`.
@@ -56,11 +67,19 @@ fn named(code: &str) -> BTreeSet<String> {
     for (at, _) in code.match_indices("crate::") {
         let rest = &code[at + 7..];
         let words = match rest.strip_prefix('{') {
-            Some(list) => list.split('}').next().unwrap_or_default().split(',').map(str::trim).collect(),
+            Some(list) => list
+                .split('}')
+                .next()
+                .unwrap_or_default()
+                .split(',')
+                .map(str::trim)
+                .collect(),
             None => vec![rest],
         };
         for word in words {
-            let end = word.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(word.len());
+            let end = word
+                .find(|c: char| !c.is_alphanumeric() && c != '_')
+                .unwrap_or(word.len());
             found.insert(word[..end].to_string());
         }
     }
@@ -68,17 +87,25 @@ fn named(code: &str) -> BTreeSet<String> {
 }
 
 fn breaches(path: &Path, layer: &str, code: &str) -> Vec<String> {
-    let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| *name == layer) else { return Vec::new() };
+    let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| *name == layer) else {
+        return Vec::new();
+    };
     let is_layer = |name: &str| MAY_USE.iter().any(|(layer, _)| *layer == name);
-    let up = named(code).into_iter().filter(|name| is_layer(name) && name != layer && !allowed.contains(&name.as_str()));
-    let mut breaches: Vec<String> = up.map(|name| format!("{} names crate::{name}", path.display())).collect();
+    let up = named(code)
+        .into_iter()
+        .filter(|name| is_layer(name) && name != layer && !allowed.contains(&name.as_str()));
+    let mut breaches: Vec<String> = up
+        .map(|name| format!("{} names crate::{name}", path.display()))
+        .collect();
     for (owned, owners) in OWNED {
         let names = code.contains(&format!("{owned}::")) || code.contains(&format!("use {owned};"));
         if names && !owners.contains(&layer) {
             breaches.push(format!("{} names {owned}", path.display()));
         }
     }
-    let prints = ["println!", "eprintln!", "print!(", "eprint!(", "dbg!("].iter().any(|p| code.contains(p));
+    let prints = ["println!", "eprintln!", "print!(", "eprint!(", "dbg!("]
+        .iter()
+        .any(|p| code.contains(p));
     if prints && layer != "cli" {
         breaches.push(format!("{} prints", path.display()));
     }
@@ -100,8 +127,14 @@ fn imports_point_down() {
 #[test]
 fn a_breach_is_seen() {
     let path = Path::new("x.rs");
-    assert_eq!(breaches(path, "kernels", "use crate::{backend, model::Config};").len(), 1);
-    assert_eq!(breaches(path, "spectrum", "fn f() { wgpu::Limits::default(); }").len(), 1);
+    assert_eq!(
+        breaches(path, "kernels", "use crate::{backend, model::Config};").len(),
+        1
+    );
+    assert_eq!(
+        breaches(path, "spectrum", "fn f() { wgpu::Limits::default(); }").len(),
+        1
+    );
     assert_eq!(breaches(path, "train", "println!(\"\")").len(), 1);
     assert_eq!(breaches(path, "report", "use plotters::prelude::*;").len(), 0);
 }
@@ -117,7 +150,9 @@ fn a_kernel_is_two_files_of_one_stem() {
         .map(|path| stem(&path))
         .collect();
     let kernels = files(&root().join("src/kernels"), "rs");
-    let operations = kernels.iter().filter(|path| code(path).contains("The CPU twin") || std::fs::read_to_string(path).unwrap().contains("The CPU twin"));
+    let operations = kernels.iter().filter(|path| {
+        code(path).contains("The CPU twin") || std::fs::read_to_string(path).unwrap().contains("The CPU twin")
+    });
     let operations: BTreeSet<String> = operations.map(stem).collect();
     assert_eq!(shaders, operations);
 }

@@ -19,17 +19,35 @@ fn a_run_folder_holds_what_it_promises() {
         let sum: u64 = groups.iter().map(|group| group["examples"].as_u64().unwrap()).sum();
         assert_eq!(Some(sum), summary[split]["examples"].as_u64());
     }
-    for key in ["device", "seconds", "steps", "examples_per_second", "parameters", "table_bytes"] {
+    for key in [
+        "device",
+        "seconds",
+        "steps",
+        "examples_per_second",
+        "parameters",
+        "table_bytes",
+    ] {
         assert!(!summary[key].is_null(), "{key} is missing");
     }
     let metrics = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
-    let lines: Vec<serde_json::Value> = metrics.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<serde_json::Value> = metrics
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(lines.last().unwrap()["step"], summary["steps"]);
     assert_eq!(lines.last().unwrap()["examples"], summary["examples"]);
-    let (first, last) = (lines[0]["loss"].as_f64().unwrap(), lines.last().unwrap()["loss"].as_f64().unwrap());
+    let (first, last) = (
+        lines[0]["loss"].as_f64().unwrap(),
+        lines.last().unwrap()["loss"].as_f64().unwrap(),
+    );
     assert!(last < first, "the loss rose from {first} to {last}");
     let names = Checkpoint::open(&run.join("checkpoint.safetensors")).unwrap();
-    for name in ["bottom_mlp.0.weight", "bottom_mlp.2.bias", "embedding.C26.factor.1", "embedding.C1.factor.2"] {
+    for name in [
+        "bottom_mlp.0.weight",
+        "bottom_mlp.2.bias",
+        "embedding.C26.factor.1",
+        "embedding.C1.factor.2",
+    ] {
         assert!(names.contains(name), "{name} is missing");
     }
     let config = mlet::model::Config::load(&run.join("config.toml")).unwrap();
@@ -42,7 +60,11 @@ fn collapsing_changes_no_prediction() {
     let directory = tempfile::tempdir().unwrap();
     let data = prepared(directory.path(), 1500);
     for depth in ["2", "3"] {
-        let run = train(directory.path(), &format!("run{depth}"), &["--inner-dim", "6", "--depth", depth]);
+        let run = train(
+            directory.path(),
+            &format!("run{depth}"),
+            &["--inner-dim", "6", "--depth", depth],
+        );
         let tables = directory.path().join(format!("tables{depth}.safetensors"));
         succeed(&["collapse", text(&run), "--out", text(&tables)]);
         let of = |model: &str, more: &[&str]| {
@@ -53,10 +75,18 @@ fn collapsing_changes_no_prediction() {
         let (whole, collapsed) = (of(text(&run), &[]), of(text(&tables), &["--data", text(&data)]));
         assert_eq!(whole, summary(&run)["test"]["log_loss"].as_f64().unwrap());
         assert!((whole - collapsed).abs() <= 1e-6, "{whole} became {collapsed}");
-        assert!(directory.path().join(format!("tables{depth}.vocabulary/C1.arrow")).exists());
+        assert!(
+            directory
+                .path()
+                .join(format!("tables{depth}.vocabulary/C1.arrow"))
+                .exists()
+        );
         let model = Checkpoint::open(&tables).unwrap();
         assert!(model.contains("embedding.C1.weight") && !model.contains("embedding.C1.factor.1"));
-        assert!(fail(&["collapse", text(&tables), "--out", text(&directory.path().join("x"))]).contains("collapsed already"));
+        assert!(
+            fail(&["collapse", text(&tables), "--out", text(&directory.path().join("x"))])
+                .contains("collapsed already")
+        );
     }
 }
 
@@ -64,14 +94,24 @@ fn collapsing_changes_no_prediction() {
 fn zero_steps_write_the_initial_checkpoint() {
     let directory = tempfile::tempdir().unwrap();
     prepared(directory.path(), 300);
-    let run = train(directory.path(), "start", &["--max-steps", "0", "--order", "sequential", "--inner-dim", "6"]);
+    let run = train(
+        directory.path(),
+        "start",
+        &["--max-steps", "0", "--order", "sequential", "--inner-dim", "6"],
+    );
     let found = Checkpoint::open(&run.join("checkpoint.safetensors")).unwrap();
     let config = mlet::model::Config::load(&run.join("config.toml")).unwrap();
     let dataset = mlet::data::dataset::Dataset::open(directory.path().join("data")).unwrap();
     let n = dataset.schema.categorical[4].num_embeddings;
     let factors = mlet::train::initialize::initial_factors(&config, "C5", n);
-    assert_eq!(found.read("embedding.C5.factor.1", &[n, 6]).unwrap(), factors[0].iter().copied().collect::<Vec<_>>());
-    assert_eq!(found.read("embedding.C5.factor.2", &[6, 4]).unwrap(), factors[1].iter().copied().collect::<Vec<_>>());
+    assert_eq!(
+        found.read("embedding.C5.factor.1", &[n, 6]).unwrap(),
+        factors[0].iter().copied().collect::<Vec<_>>()
+    );
+    assert_eq!(
+        found.read("embedding.C5.factor.2", &[6, 4]).unwrap(),
+        factors[1].iter().copied().collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -79,8 +119,19 @@ fn settings_come_from_file_flags_and_set_in_that_order() {
     let directory = tempfile::tempdir().unwrap();
     prepared(directory.path(), 300);
     let file = directory.path().join("config.toml");
-    std::fs::write(&file, "[optimizer]\nlearning_rate = 0.5\n[training]\nbatch_size = 8\n[model]\ninner_dim = 5\n").unwrap();
-    let more = ["--config", text(&file), "--set", "model.inner_dim=7", "--set", "training.max_steps=1"];
+    std::fs::write(
+        &file,
+        "[optimizer]\nlearning_rate = 0.5\n[training]\nbatch_size = 8\n[model]\ninner_dim = 5\n",
+    )
+    .unwrap();
+    let more = [
+        "--config",
+        text(&file),
+        "--set",
+        "model.inner_dim=7",
+        "--set",
+        "training.max_steps=1",
+    ];
     let run = train(directory.path(), "run", &more);
     let config = mlet::model::Config::load(&run.join("config.toml")).unwrap();
     assert_eq!((config.optimizer.learning_rate, config.training.batch_size), (0.5, 32));
@@ -92,7 +143,17 @@ fn a_narrow_inner_dimension_is_allowed_with_a_warning() {
     let directory = tempfile::tempdir().unwrap();
     let data = prepared(directory.path(), 300);
     let out = directory.path().join("run");
-    let base = ["train", "--data", text(&data), "--out", text(&out), "--device", "cpu", "--inner-dim", "2"];
+    let base = [
+        "train",
+        "--data",
+        text(&data),
+        "--out",
+        text(&out),
+        "--device",
+        "cpu",
+        "--inner-dim",
+        "2",
+    ];
     let output = mlet().args([&base[..], &SMALL].concat()).output().unwrap();
     assert!(output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("Theorem 2.2"));

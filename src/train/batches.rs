@@ -1,7 +1,7 @@
 //! The order of the examples, and batches prepared ahead on a thread of their own: the step never waits for the loader
 //! unless the loader is slower.
 
-use super::run::TrainError;
+use super::error::TrainError;
 use super::schedule;
 use crate::data::examples::Examples;
 use crate::data::loader::{Batch, LoaderError, RowLayout};
@@ -67,6 +67,11 @@ pub fn ahead(
     })
 }
 
+/// Steps of one epoch over `examples` examples: the last batch may be short.
+pub fn steps_per_epoch(config: &Config, examples: u64) -> u64 {
+    examples.div_ceil(config.training.batch_size as u64)
+}
+
 /// Fills the batch of a step: its examples, its learning rates, its slot for the loss.
 fn fill(
     config: &Config,
@@ -77,7 +82,7 @@ fn fill(
     batch: &mut Batch,
 ) -> Result<(), LoaderError> {
     let batch_size = config.training.batch_size;
-    let steps = super::run::steps_per_epoch(config, examples.len() as u64);
+    let steps = steps_per_epoch(config, examples.len() as u64);
     let first = (step % steps) as usize * batch_size;
     let places = first..(first + batch_size).min(examples.len());
     order.go_to(step / steps);

@@ -1,6 +1,6 @@
 //! Every table's factors multiplied into one table: W = W1·W2⋯WN, products in f64, stored as f32.
 
-use super::run::TrainError;
+use super::error::TrainError;
 use crate::model::architecture::collapsed_name;
 use crate::model::checkpoint::{self, Checkpoint, CheckpointError, Metadata, Tensor};
 use ndarray::{Array2, ArrayView2, Axis};

@@ -79,7 +79,11 @@ impl Engine {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let threads = pool.map_err(|source| EngineError::Threads { threads, source })?;
         let memory = Memory::new();
-        Ok(Self::Cpu(Cpu { memory, threads, reason }))
+        Ok(Self::Cpu(Cpu {
+            memory,
+            threads,
+            reason,
+        }))
     }
 
     /// What computes, in a few words.

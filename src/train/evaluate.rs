@@ -1,9 +1,9 @@
 //! The forward pass over a split, and what it is worth.
 
 use super::engine::{Engine, Program};
+use super::error::TrainError;
 use super::metrics::{self, Bucket, Quality};
 use super::parameters::Parameters;
-use super::run::TrainError;
 use super::step::{self, Step};
 use crate::data::dataset::Dataset;
 use crate::data::examples::Examples;

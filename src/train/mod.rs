@@ -3,8 +3,11 @@
 pub mod batches;
 pub mod collapse;
 pub mod engine;
+pub mod error;
 pub mod evaluate;
+pub mod folder;
 pub mod initialize;
+pub mod log;
 pub mod metrics;
 pub mod network;
 pub mod parameters;

@@ -1,9 +1,9 @@
 //! A model in a backend's memory: started from the seed, loaded from a checkpoint, written to one.
 
 use super::engine::{Engine, EngineError};
+use super::error::TrainError;
 use super::initialize::{TableInitial, mlp_bias, mlp_weight};
 use super::parameters::{Named, Parameters};
-use super::run::TrainError;
 use crate::data::dataset::Dataset;
 use crate::data::loader::Batch;
 use crate::data::schema::Schema;

@@ -34,7 +34,9 @@ pub fn text(path: &Path) -> &str {
 pub fn criteo_lines(lines: usize) -> String {
     let mut state = 1u64;
     let mut next = |below: u64| {
-        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        state = state
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
         (state >> 33) % below
     };
     let mut out = String::new();
@@ -62,7 +64,16 @@ pub fn prepared(directory: &Path, lines: usize) -> PathBuf {
 }
 
 /// A small network's flags.
-pub const SMALL: [&str; 8] = ["--bottom-mlp", "16,8", "--top-mlp", "16", "--embedding-dim", "4", "--batch-size", "32"];
+pub const SMALL: [&str; 8] = [
+    "--bottom-mlp",
+    "16,8",
+    "--top-mlp",
+    "16",
+    "--embedding-dim",
+    "4",
+    "--batch-size",
+    "32",
+];
 
 /// Trains on the CPU with a small network into `directory/name`.
 pub fn train(directory: &Path, name: &str, more: &[&str]) -> PathBuf {

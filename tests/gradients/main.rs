@@ -55,7 +55,10 @@ pub fn difference(
 pub fn compare(what: &str, at: usize, gradient: f64, difference: f64) {
     let gap = (gradient - difference).abs();
     let allowed = TOLERANCE * gradient.abs().max(1.0);
-    assert!(gap <= allowed, "{what}[{at}]: gradient {gradient}, central difference {difference}");
+    assert!(
+        gap <= allowed,
+        "{what}[{at}]: gradient {gradient}, central difference {difference}"
+    );
 }
 
 /// Runs operations in order.

@@ -51,7 +51,12 @@ impl Trial {
         let layout = parameters.row_layout();
         let mut batch = Batch::new(7, 3, &layout, step.batch.sparse.capacity);
         batch.fill(&examples(), 0..5, &layout).expect("the batch fits");
-        let mut trial = Self { memory, parameters, step, batch };
+        let mut trial = Self {
+            memory,
+            parameters,
+            step,
+            batch,
+        };
         trial.start();
         trial
     }
@@ -73,7 +78,9 @@ impl Trial {
                 *out = f64::from(value);
             }
         }
-        self.memory.floats_mut(to.scalars).copy_from_slice(&[1.0, 1.0, 0.0, 0.0]);
+        self.memory
+            .floats_mut(to.scalars)
+            .copy_from_slice(&[1.0, 1.0, 0.0, 0.0]);
         let ints = [
             (sparse.counts, &self.batch.counts[..]),
             (sparse.table_start, &self.batch.table_start),
@@ -91,7 +98,11 @@ impl Trial {
     }
 
     fn check(mut self, what: &str) {
-        let last = self.step.operations.iter().position(|operation| matches!(operation, Operation::Loss(_)));
+        let last = self
+            .step
+            .operations
+            .iter()
+            .position(|operation| matches!(operation, Operation::Loss(_)));
         let forward = self.step.operations[..=last.expect("a training step has a loss")].to_vec();
         let mut trained = self.memory.clone();
         run(&mut trained, &self.step.operations);
@@ -105,7 +116,12 @@ impl Trial {
             for (buffer, within, _) in named.region.pieces() {
                 for at in within.start * stride..within.end * stride {
                     if at % stride >= named.region.matrix.cols {
-                        assert_eq!(trained.floats(buffer)[at], 0.0, "{what}: {}: padding was written", named.name);
+                        assert_eq!(
+                            trained.floats(buffer)[at],
+                            0.0,
+                            "{what}: {}: padding was written",
+                            named.name
+                        );
                         continue;
                     }
                     let gradient = self.memory.floats(buffer)[at] - trained.floats(buffer)[at];

@@ -26,7 +26,11 @@ impl Case {
         let (out, forward) = (self.out, self.forward.clone());
         let mut loss = |memory: &mut Memory<f64>| {
             forward.cpu(memory);
-            memory.floats(out.buffer)[..used].iter().zip(&c).map(|(out, c)| out * c).sum::<f64>()
+            memory.floats(out.buffer)[..used]
+                .iter()
+                .zip(&c)
+                .map(|(out, c)| out * c)
+                .sum::<f64>()
         };
         for (what, input, grad) in &self.inputs {
             for at in 0..input.padded_len() {
@@ -83,7 +87,11 @@ fn linear_layer() {
             let op = linear::BackwardActivation { y, grad_y: masked };
             backward.push(Operation::LinearBackwardActivation(op));
         }
-        let op = linear::BackwardInput { grad_y: masked, weight, grad_x };
+        let op = linear::BackwardInput {
+            grad_y: masked,
+            weight,
+            grad_x,
+        };
         backward.push(Operation::LinearBackwardInput(op));
         backward.push(Operation::LinearBackwardWeight(linear::BackwardWeight {
             grad_y: masked,
@@ -91,10 +99,28 @@ fn linear_layer() {
             grad_weight,
             grad_bias: grad_bias.buffer,
         }));
-        let forward = linear::Forward { x, weight, bias: bias.buffer, y, relu };
+        let forward = linear::Forward {
+            x,
+            weight,
+            bias: bias.buffer,
+            y,
+            relu,
+        };
         let forward = Operation::LinearForward(forward);
-        let inputs = vec![("x", x, grad_x), ("weight", weight, grad_weight), ("bias", bias, grad_bias)];
-        Case { memory: m, forward, backward, out: y, grad_out: grad_y, inputs }.check(5);
+        let inputs = vec![
+            ("x", x, grad_x),
+            ("weight", weight, grad_weight),
+            ("bias", bias, grad_bias),
+        ];
+        Case {
+            memory: m,
+            forward,
+            backward,
+            out: y,
+            grad_out: grad_y,
+            inputs,
+        }
+        .check(5);
     }
 }
 
@@ -110,12 +136,30 @@ fn further_factor() {
         *value = 0.0;
     }
     let backward = vec![
-        Operation::FactorBackwardInput(factor::BackwardInput { batch, grad_y, weight, grad_x }),
-        Operation::FactorBackwardWeight(factor::BackwardWeight { batch, x, grad_y, grad_weight }),
+        Operation::FactorBackwardInput(factor::BackwardInput {
+            batch,
+            grad_y,
+            weight,
+            grad_x,
+        }),
+        Operation::FactorBackwardWeight(factor::BackwardWeight {
+            batch,
+            x,
+            grad_y,
+            grad_weight,
+        }),
     ];
     let forward = Operation::FactorForward(factor::Forward { batch, x, weight, y });
     let inputs = vec![("x", x, grad_x), ("weight", weight, grad_weight)];
-    Case { memory: m, forward, backward, out: y, grad_out: grad_y, inputs }.check(4);
+    Case {
+        memory: m,
+        forward,
+        backward,
+        out: y,
+        grad_out: grad_y,
+        inputs,
+    }
+    .check(4);
 }
 
 #[test]
@@ -127,10 +171,22 @@ fn bags() {
     for value in &mut m.floats_mut(grad_y.buffer)[4 * 4..] {
         *value = 0.0;
     }
-    let backward = vec![Operation::PoolBackward(pool::Backward { batch, grad_pooled, grad_y })];
+    let backward = vec![Operation::PoolBackward(pool::Backward {
+        batch,
+        grad_pooled,
+        grad_y,
+    })];
     let forward = Operation::PoolForward(pool::Forward { batch, y, pooled });
     let inputs = vec![("y", y, grad_y)];
-    Case { memory: m, forward, backward, out: pooled, grad_out: grad_pooled, inputs }.check(9);
+    Case {
+        memory: m,
+        forward,
+        backward,
+        out: pooled,
+        grad_out: grad_pooled,
+        inputs,
+    }
+    .check(9);
 }
 
 #[test]
@@ -140,11 +196,25 @@ fn dot_interaction() {
     let width = 5 + interaction::num_products(4);
     let (out, grad_out) = (matrix(&mut m, "o", 2, width), matrix(&mut m, "go", 2, width));
     let (grad_bottom, grad_pooled) = (matrix(&mut m, "gb", 2, 5), matrix(&mut m, "gp", 8, 5));
-    let op = interaction::Backward { bottom, pooled, grad_out, grad_bottom, grad_pooled };
+    let op = interaction::Backward {
+        bottom,
+        pooled,
+        grad_out,
+        grad_bottom,
+        grad_pooled,
+    };
     let forward = Operation::InteractionForward(interaction::Forward { bottom, pooled, out });
     let backward = vec![Operation::InteractionBackward(op)];
     let inputs = vec![("bottom", bottom, grad_bottom), ("pooled", pooled, grad_pooled)];
-    Case { memory: m, forward, backward, out, grad_out, inputs }.check(2);
+    Case {
+        memory: m,
+        forward,
+        backward,
+        out,
+        grad_out,
+        inputs,
+    }
+    .check(2);
 }
 
 #[test]
@@ -153,11 +223,23 @@ fn cat_interaction() {
     let (bottom, pooled) = (matrix(&mut m, "b", 2, 5), matrix(&mut m, "p", 2 * 4, 5));
     let (out, grad_out) = (matrix(&mut m, "o", 2, 25), matrix(&mut m, "go", 2, 25));
     let (grad_bottom, grad_pooled) = (matrix(&mut m, "gb", 2, 5), matrix(&mut m, "gp", 8, 5));
-    let op = concat::Backward { grad_out, grad_bottom, grad_pooled };
+    let op = concat::Backward {
+        grad_out,
+        grad_bottom,
+        grad_pooled,
+    };
     let forward = Operation::ConcatForward(concat::Forward { bottom, pooled, out });
     let backward = vec![Operation::ConcatBackward(op)];
     let inputs = vec![("bottom", bottom, grad_bottom), ("pooled", pooled, grad_pooled)];
-    Case { memory: m, forward, backward, out, grad_out, inputs }.check(2);
+    Case {
+        memory: m,
+        forward,
+        backward,
+        out,
+        grad_out,
+        inputs,
+    }
+    .check(2);
 }
 
 #[test]
@@ -172,7 +254,14 @@ fn losses() {
         m.floats_mut(label)[..6].copy_from_slice(&[1.0, 0.0, 1.0, 0.0, 1.0, 0.0]);
         let Ok(losses) = m.allocate_floats(2);
         let counts = ints(&mut m, &[5, 0, 1, 0]); // the sixth example is padding
-        let op = Operation::Loss(loss::Loss { kind, counts, logit, label, grad_logit, losses });
+        let op = Operation::Loss(loss::Loss {
+            kind,
+            counts,
+            logit,
+            label,
+            grad_logit,
+            losses,
+        });
         op.cpu(&mut m);
         let gradients = m.floats(grad_logit.buffer).to_vec();
         assert_eq!(gradients[5 * 4], 0.0, "a padded example has a gradient");

@@ -1,8 +1,13 @@
 //! The configuration of a run, as TOML: defaults, then a file, then `a.b=c` settings on top. Every default is the paper's
 //! setting (Ghaemmaghami et al. 2020, section 3) or, where it is silent, DLRM's.
 
+mod check;
+mod table;
+
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+
+pub use table::{overlay, read_table, set};
 
 /// Everything that decides a run's result, and where it is computed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -284,115 +289,6 @@ impl Config {
                  2020) a table with more than {k} rows then has rank at most {k}"
             )
         })
-    }
-
-    fn check(&self) -> Result<(), ConfigError> {
-        let bad = |key, value: String, problem| Err(ConfigError::Value { key, value, problem });
-        let (model, optimizer) = (&self.model, &self.optimizer);
-        let zero = "must be at least 1";
-        if model.embedding_dim == 0 {
-            return bad("model.embedding_dim", "0".into(), zero);
-        }
-        if model.inner_dim == Some(0) {
-            return bad(
-                "model.inner_dim",
-                "0".into(),
-                "must be at least 1; leave it out for a single layer",
-            );
-        }
-        match (model.depth, model.inner_dim) {
-            (Some(0), _) => return bad("model.depth", "0".into(), zero),
-            (Some(depth), None) if depth > 1 => {
-                return bad(
-                    "model.depth",
-                    depth.to_string(),
-                    "several factors need model.inner_dim (--inner-dim K)",
-                );
-            }
-            (Some(1), Some(_)) => {
-                return bad(
-                    "model.depth",
-                    "1".into(),
-                    "one factor has no inner dimension: leave out model.inner_dim",
-                );
-            }
-            _ => {}
-        }
-        if model.bottom_mlp.contains(&0) || model.top_mlp.contains(&0) {
-            return bad("model.bottom_mlp/top_mlp", "0".into(), "every width must be at least 1");
-        }
-        if self.training.batch_size == 0 {
-            return bad("training.batch_size", "0".into(), zero);
-        }
-        if self.training.log_every == 0 {
-            return bad("training.log_every", "0".into(), zero);
-        }
-        let numbers = [
-            ("optimizer.learning_rate", optimizer.learning_rate),
-            ("optimizer.embedding_lr_scale", optimizer.embedding_lr_scale),
-            ("optimizer.decay_power", optimizer.decay_power),
-            ("optimizer.decay_end_scale", optimizer.decay_end_scale),
-            ("initialization.std", self.initialization.std),
-            ("initialization.embedding_scale", self.initialization.embedding_scale),
-        ];
-        for (key, value) in numbers {
-            if !(value.is_finite() && value >= 0.0) {
-                return bad(key, value.to_string(), "must be a number, not negative");
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Reads a TOML file as a table.
-pub fn read_table(path: &Path) -> Result<toml::Table, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
-        path: path.into(),
-        source,
-    })?;
-    text.parse().map_err(|error: toml::de::Error| ConfigError::Parse {
-        origin: path.display().to_string(),
-        message: error.to_string().trim().into(),
-    })
-}
-
-/// Puts `a.b=c` into a table. The right side is read as TOML; what is not TOML is taken as a string.
-pub fn set(table: &mut toml::Table, setting: &str) -> Result<(), ConfigError> {
-    let problem = |message: &str| ConfigError::Parse {
-        origin: format!("--set {setting}"),
-        message: message.into(),
-    };
-    let (key, value) = setting.split_once('=').ok_or_else(|| problem("expected key=value"))?;
-    let value = match format!("value = {value}").parse::<toml::Table>() {
-        Ok(mut parsed) => parsed.remove("value").ok_or_else(|| problem("expected one value"))?,
-        Err(_) => toml::Value::String(value.into()),
-    };
-    let mut path: Vec<&str> = key.trim().split('.').collect();
-    let last = path
-        .pop()
-        .filter(|last| !last.is_empty())
-        .ok_or_else(|| problem("the key is empty"))?;
-    let mut inner = table;
-    for part in path {
-        inner = inner
-            .entry(part)
-            .or_insert_with(|| toml::Value::Table(toml::Table::new()))
-            .as_table_mut()
-            .ok_or_else(|| problem("a part of the key is a value, not a table"))?;
-    }
-    inner.insert(last.into(), value);
-    Ok(())
-}
-
-/// Lays `over` on `table`, key by key, tables inside tables.
-pub fn overlay(table: &mut toml::Table, over: toml::Table) {
-    for (key, value) in over {
-        match (table.get_mut(&key), value) {
-            (Some(toml::Value::Table(inner)), toml::Value::Table(value)) => overlay(inner, value),
-            (_, value) => {
-                table.insert(key, value);
-            }
-        }
     }
 }
 

@@ -1,0 +1,62 @@
+//! Which configurations make sense.
+
+use super::{Config, ConfigError};
+
+impl Config {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let bad = |key, value: String, problem| Err(ConfigError::Value { key, value, problem });
+        let (model, optimizer) = (&self.model, &self.optimizer);
+        let zero = "must be at least 1";
+        if model.embedding_dim == 0 {
+            return bad("model.embedding_dim", "0".into(), zero);
+        }
+        if model.inner_dim == Some(0) {
+            return bad(
+                "model.inner_dim",
+                "0".into(),
+                "must be at least 1; leave it out for a single layer",
+            );
+        }
+        match (model.depth, model.inner_dim) {
+            (Some(0), _) => return bad("model.depth", "0".into(), zero),
+            (Some(depth), None) if depth > 1 => {
+                return bad(
+                    "model.depth",
+                    depth.to_string(),
+                    "several factors need model.inner_dim (--inner-dim K)",
+                );
+            }
+            (Some(1), Some(_)) => {
+                return bad(
+                    "model.depth",
+                    "1".into(),
+                    "one factor has no inner dimension: leave out model.inner_dim",
+                );
+            }
+            _ => {}
+        }
+        if model.bottom_mlp.contains(&0) || model.top_mlp.contains(&0) {
+            return bad("model.bottom_mlp/top_mlp", "0".into(), "every width must be at least 1");
+        }
+        if self.training.batch_size == 0 {
+            return bad("training.batch_size", "0".into(), zero);
+        }
+        if self.training.log_every == 0 {
+            return bad("training.log_every", "0".into(), zero);
+        }
+        let numbers = [
+            ("optimizer.learning_rate", optimizer.learning_rate),
+            ("optimizer.embedding_lr_scale", optimizer.embedding_lr_scale),
+            ("optimizer.decay_power", optimizer.decay_power),
+            ("optimizer.decay_end_scale", optimizer.decay_end_scale),
+            ("initialization.std", self.initialization.std),
+            ("initialization.embedding_scale", self.initialization.embedding_scale),
+        ];
+        for (key, value) in numbers {
+            if !(value.is_finite() && value >= 0.0) {
+                return bad(key, value.to_string(), "must be a number, not negative");
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,76 @@
+//! What can go wrong with a run.
+
+use super::engine::EngineError;
+use crate::data::dataset::DatasetError;
+use crate::data::loader::LoaderError;
+use crate::model::checkpoint::CheckpointError;
+use crate::model::config::ConfigError;
+use std::path::{Path, PathBuf};
+
+/// Why a run cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The data set.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// A batch.
+    #[error(transparent)]
+    Loader(#[from] LoaderError),
+    /// The backend.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The file system said no.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file
+        path: PathBuf,
+        /// Why
+        source: std::io::Error,
+    },
+    /// The folder already holds a run.
+    #[error("{0} already holds a run: choose another --out, or go on with --resume {0}")]
+    Exists(PathBuf),
+    /// The run was made on other data.
+    #[error("{run} was trained on a data set with source hash {expected}, but {data} has {found}")]
+    OtherData {
+        /// The run
+        run: PathBuf,
+        /// The data set
+        data: PathBuf,
+        /// Hash in the checkpoint
+        expected: String,
+        /// Hash of the data set
+        found: String,
+    },
+    /// There is nothing to collapse.
+    #[error("{0} is collapsed already")]
+    AlreadyCollapsed(PathBuf),
+    /// The training split has no rows.
+    #[error("{0} has no training examples")]
+    Empty(PathBuf),
+    /// The loss is not a number any more.
+    #[error(
+        "the loss is {loss} at step {step}: lower optimizer.learning_rate (now {rate}) or optimizer.embedding_lr_scale"
+    )]
+    Diverged {
+        /// What it is
+        loss: f64,
+        /// Since when
+        step: u64,
+        /// η
+        rate: f64,
+    },
+}
+
+impl TrainError {
+    pub(super) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self::Io { path, source }
+    }
+}
