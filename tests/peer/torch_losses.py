@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
 """The same network, start and batches in PyTorch: do the losses agree?
 
-    pip install torch numpy safetensors pyarrow
+    pip install torch numpy safetensors pyarrow scikit-learn
     mlet train --data DATA --out RUN0 --max-steps 0 --order sequential [model options]
     mlet train --data DATA --out RUN --max-steps 100 --log-every 1 --order sequential [the same options]
     python tests/peer/torch_losses.py RUN0 DATA --steps 100 --compare RUN/metrics.jsonl
+    python tests/peer/torch_losses.py RUN DATA --steps 0 --evaluate validation,test
 
 Reads RUN0/checkpoint.safetensors and RUN0/config.toml, takes the examples of DATA/train.arrow in file order, and trains with
 plain SGD. Prints one JSON line a step, {"step", "loss"}, the loss being that of the batch before the step; with --compare a
-last line with the worst relative difference to the losses of the other program. --double repeats the run in float64.
+last line with the worst relative difference to the losses of the other program. --double computes in float64. --control
+computes in both and adds how far PyTorch's own float32 is from its float64: where a trajectory amplifies rounding (large
+networks at learning rate 0.2 do), no two float32 programs can agree better than that. --evaluate measures
+the model as it is after the steps on whole splits, with scikit-learn's LogLoss and AUC.
 
 This is a second implementation on purpose: EmbeddingBag and Linear modules, autograd, torch.optim.SGD. The architecture is
 read off the names and shapes of the checkpoint, not off the configuration.
@@ -16,6 +20,7 @@ read off the names and shapes of the checkpoint, not off the configuration.
 import argparse
 import itertools
 import json
+import math
 import pathlib
 import re
 import tomllib
@@ -24,6 +29,7 @@ import pyarrow
 import pyarrow.ipc
 import torch
 from safetensors.torch import load_file
+from sklearn.metrics import log_loss, roc_auc_score
 from torch import nn
 
 
@@ -99,12 +105,12 @@ def setting(config, name, given):
     return found[0] if found else None
 
 
-def batches(data, schema, batch_size, steps, dtype):
-    """The first batches in file order: dense (B, M), labels (B), and (rows, offsets) a feature."""
-    with pyarrow.memory_map(str(data / "train.arrow")) as file:
+def batches(path, schema, batch_size, steps, dtype):
+    """The first batches of a split in file order: dense (B, M), labels (B), and (rows, offsets) a feature."""
+    with pyarrow.memory_map(str(path)) as file:
         reader = pyarrow.ipc.open_file(file)
-        needed = range(min(reader.num_record_batches, -(-steps * batch_size // 65536)))
-        table = pyarrow.Table.from_batches([reader.get_batch(i) for i in needed])
+        needed = range(min(reader.num_record_batches, math.ceil(steps * batch_size / 65536)))
+        table = pyarrow.Table.from_batches([reader.get_batch(i) for i in needed], schema=reader.schema)
         for start in range(0, min(steps * batch_size, table.num_rows), batch_size):
             part = table.slice(start, batch_size).combine_chunks()
             dense = [torch.tensor(part[name].to_numpy()) for name in schema["dense"]]
@@ -115,6 +121,18 @@ def batches(data, schema, batch_size, steps, dtype):
                 offsets = [0, *itertools.accumulate(len(bag) for bag in column)]
                 bags.append((torch.tensor([row for bag in column for row in bag], dtype=torch.long), torch.tensor(offsets)))
             yield torch.stack(dense, dim=1).to(dtype), torch.tensor(part["label"].to_numpy()).to(dtype), bags
+
+
+def evaluate(model, path, schema, dtype):
+    """LogLoss and AUC over a whole split."""
+    labels, probabilities = [], []
+    with torch.no_grad():
+        for dense, label, bags in batches(path, schema, 4096, 1 << 40, dtype):
+            labels.append(label)
+            probabilities.append(model(dense, bags).double().sigmoid())
+    labels, probabilities = torch.cat(labels).numpy(), torch.cat(probabilities).numpy()
+    return {"split": path.stem, "log_loss": log_loss(labels, probabilities), "auc": roc_auc_score(labels, probabilities),
+            "mean_probability_over_share_of_positives": probabilities.mean() / labels.mean()}
 
 
 def train(arguments, dtype):
@@ -134,7 +152,7 @@ def train(arguments, dtype):
         raise SystemExit("only plain SGD with a constant learning rate is compared")
     mlps = [*model.bottom.parameters(), *model.top.parameters()]
     optimizer = torch.optim.SGD([{"params": mlps}, {"params": model.tables.parameters(), "lr": rate * scale}], lr=rate)
-    for dense, label, bags in batches(arguments.data, schema, batch_size, arguments.steps, dtype):
+    for dense, label, bags in batches(arguments.data / "train.arrow", schema, batch_size, arguments.steps, dtype):
         logits = model(dense, bags)
         loss = nn.functional.mse_loss(logits.sigmoid(), label) if mse else \
             nn.functional.binary_cross_entropy_with_logits(logits, label)
@@ -142,6 +160,8 @@ def train(arguments, dtype):
         loss.backward()
         optimizer.step()
         yield loss.item()
+    for split in arguments.evaluate.split(",") if arguments.evaluate else []:
+        print(json.dumps(evaluate(model, arguments.data / f"{split}.arrow", schema, dtype)))
 
 
 def compare(losses, path):
@@ -156,10 +176,15 @@ def compare(losses, path):
         print(f"only {len(both)} of {len(losses)} steps are in {path}: log every step")
     if not both:
         raise SystemExit(1)
-    difference = {step: abs(theirs[step] - losses[step - 1]) / abs(losses[step - 1]) for step in both}
-    worst = max(difference, key=difference.get)
-    return {"steps_compared": len(both), "worst_relative_difference": difference[worst], "at_step": worst,
-            "torch": losses[worst - 1], "other": theirs[worst], "last_relative_difference": difference[max(both)]}
+    difference, worst = worst_difference([theirs[step] for step in both], [losses[step - 1] for step in both])
+    return {"steps_compared": len(both), "worst_relative_difference": difference, "at_step": both[worst],
+            "torch": losses[both[worst] - 1], "other": theirs[both[worst]]}
+
+
+def worst_difference(ours, theirs):
+    """The largest |a − b| / |b| and its place."""
+    difference = [abs(a - b) / abs(b) for a, b in zip(ours, theirs)]
+    return max(difference), difference.index(max(difference))
 
 
 def main():
@@ -168,7 +193,9 @@ def main():
     parser.add_argument("data", type=pathlib.Path)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--compare", metavar="METRICS.jsonl")
+    parser.add_argument("--evaluate", metavar="SPLITS", help="such as validation,test")
     parser.add_argument("--double", action="store_true", help="float64 arithmetic")
+    parser.add_argument("--control", action="store_true", help="float64 too, to see what rounding does")
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--loss", choices=["bce", "mse"])
@@ -179,6 +206,11 @@ def main():
         print(json.dumps({"step": len(losses), "loss": loss}))
     if arguments.compare:
         print(json.dumps(compare(losses, arguments.compare)))
+    if arguments.control:
+        exact = list(train(arguments, torch.float64))
+        print(json.dumps({"torch_float32_against_float64": worst_difference(losses, exact)[0]}))
+        if arguments.compare:
+            print(json.dumps({"against_float64": compare(exact, arguments.compare)}))
 
 
 if __name__ == "__main__":
