@@ -70,7 +70,7 @@ fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let unit = (count.max(1).ilog2() / 10).min(4);
     let value = count as f64 / (1u64 << (10 * unit)) as f64;
-    let digits = usize::from(value.fract() > 0.05 && value < 100.0);
+    let digits = usize::from((value - value.round()).abs() > 0.05 && value < 100.0);
     format!("{value:.digits$} {}", UNITS[unit as usize])
 }
 

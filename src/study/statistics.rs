@@ -95,7 +95,8 @@ mod tests {
         let half = t_quantile(2).unwrap() * 0.25 / 3f64.sqrt();
         assert_eq!(difference.interval, Some([0.5 - half, 0.5 + half]));
         assert!(!difference.is_clear(), "4.303·0.25/√3 = 0.62 is more than 0.5");
-        assert!(Difference::paired(&[(1.0, 0.0), (1.125, 0.0)]).is_some_and(|d| !d.is_clear()));
+        let wide = [(1.0, 0.0), (1.5, 0.0)]; // 12.71·0.25 = 3.18 is more than 1.25
+        assert!(Difference::paired(&wide).is_some_and(|d| !d.is_clear()));
         assert!(Difference::paired(&[(1.0, 0.0), (1.0, 0.0)]).is_some_and(|d| d.is_clear()));
         assert!(Difference::paired(&[(1.0, 0.0)]).is_some_and(|d| d.interval.is_none() && !d.is_clear()));
         assert_eq!(Difference::paired(&[]), None);
