@@ -28,7 +28,7 @@ pub enum Command {
     /// List the adapters that can train, with their drivers and limits
     Devices(devices::Args),
     /// Train a DLRM with single- or multi-layer embeddings
-    Train(train::Args),
+    Train(Box<train::Args>),
     /// Measure a trained or collapsed model on a data set
     Evaluate(evaluate::Args),
     /// Multiply every table's factors into one table
@@ -44,7 +44,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Prepare(args) => prepare::run(args),
         Command::Devices(args) => devices::run(args),
-        Command::Train(args) => train::run(args),
+        Command::Train(args) => train::run(*args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Collapse(args) => collapse::run(args),
         Command::Spectrum(args) => spectrum::run(args),

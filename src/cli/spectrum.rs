@@ -131,7 +131,7 @@ fn print_table(report: &Report) {
     // Columns that say nothing are left away.
     let empty = |column: usize| lines[1..].iter().all(|line| line[column].is_empty());
     let shown: Vec<usize> = (0..lines[0].len())
-        .filter(|&c| !(c == 1 && !several) && !empty(c))
+        .filter(|&c| (c != 1 || several) && !empty(c))
         .collect();
     let width = |c: usize| lines.iter().map(|line| line[c].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..lines[0].len()).map(width).collect();

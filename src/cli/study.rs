@@ -113,8 +113,11 @@ fn provide(plan: &Plan, out: &Path, progress: &StudyProgress, stop: &AtomicBool)
     }
 }
 
-/// Done runs with their results; the others with what stands in their folders.
-fn sort(runs: Vec<Run>, data: &Prepared, progress: &StudyProgress) -> (Vec<(Run, Summary)>, Vec<(Run, State)>) {
+/// Done runs with their results, and the others with what stands in their folders.
+type Sorted = (Vec<(Run, Summary)>, Vec<(Run, State)>);
+
+/// Which runs are done and which are not.
+fn sort(runs: Vec<Run>, data: &Prepared, progress: &StudyProgress) -> Sorted {
     let (mut done, mut pending) = (Vec::new(), Vec::new());
     for run in runs {
         match run.state(data) {

@@ -183,7 +183,10 @@ mod tests {
 
     use super::*;
 
-    fn lines(content: &[u8]) -> Result<(Vec<(Vec<u8>, Line)>, SourceInfo), SourceError> {
+    /// Every line with its bytes.
+    type Read = Vec<(Vec<u8>, Line)>;
+
+    fn lines(content: &[u8]) -> Result<(Read, SourceInfo), SourceError> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(content).unwrap();
         let mut lines = Lines::open(file.path())?;

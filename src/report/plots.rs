@@ -174,7 +174,7 @@ fn fitted(text: &str, size: f64, width: f64) -> String {
         return text.to_string();
     }
     let mut characters: Vec<char> = text.chars().collect();
-    while let Some(_) = characters.pop() {
+    while characters.pop().is_some() {
         let shorter: String = characters.iter().collect::<String>() + "…";
         if width_of(&shorter, size) <= width {
             return shorter;

@@ -20,7 +20,7 @@ pub fn three_digits(x: f64) -> String {
     let size = x.abs();
     match size {
         0.0 => "0".into(),
-        _ if size >= 999_999.5 || size < 0.00995 => {
+        _ if !(0.00995..999_999.5).contains(&size) => {
             let text = format!("{x:.1e}");
             text.replace(".0e", "e")
         }

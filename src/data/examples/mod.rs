@@ -82,7 +82,7 @@ impl Examples {
             path: path.clone(),
             message,
         };
-        for (column, values) in dense.iter().enumerate().filter(|(_, values)| values.len() != len) {
+        if let Some((column, values)) = dense.iter().enumerate().find(|(_, values)| values.len() != len) {
             return Err(wrong(format!(
                 "dense column {column} has {} values for {len} labels",
                 values.len()

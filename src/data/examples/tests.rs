@@ -125,7 +125,8 @@ fn memory_reads_like_a_file() {
 fn a_bad_value_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let good = schema(20);
-    let cases: [(fn(&mut Schema), &str); 3] = [
+    type Spoil = fn(&mut Schema);
+    let cases: [(Spoil, &str); 3] = [
         (
             |schema| schema.categorical[0].num_embeddings = 9,
             "row 9, column \"plain\": row 9 of a table with 9 rows",

@@ -178,7 +178,7 @@ mod tests {
         });
         // five standard deviations of a binomial count: √(100,000·p·(1 − p))
         for (count, share) in counts.into_iter().zip([0.8, 0.1, 0.1]) {
-            let (mean, deviation) = (100_000.0 * share, (100_000.0 * share * (1.0 - share) as f64).sqrt());
+            let (mean, deviation) = (100_000.0 * share, (100_000.0_f64 * share * (1.0 - share)).sqrt());
             assert!((f64::from(count) - mean).abs() < 5.0 * deviation, "{counts:?}");
         }
         assert_eq!(random_split(0, [1, 0, 0]), Split::Train);
