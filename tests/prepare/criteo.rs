@@ -112,7 +112,7 @@ fn rows_keep_their_order_across_batches() {
             .collect();
         format!(
             "{}\t{}\t{}\n",
-            u8::from(row % 3 == 0),
+            u8::from(row.is_multiple_of(3)),
             counts.join("\t"),
             categories.join("\t")
         )
