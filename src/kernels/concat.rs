@@ -5,7 +5,7 @@ use crate::backend::Matrix;
 use crate::backend::cpu::{Memory, Real};
 use crate::backend::gpu::{Call, Dispatch, Gpu, GpuError, shaders};
 
-/// out[b] = [bottom[b], pooled[b·F], …, pooled[b·F + F−1]].
+/// `out[b] = [bottom[b], pooled[b·F], …, pooled[b·F + F−1]]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Forward {
     /// (B, d)

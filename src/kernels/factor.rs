@@ -1,4 +1,4 @@
-//! One further factor of every table's product (Ghaemmaghami et al. 2020, Eq. 2): y[u] = x[u]·W[table(u)], computed once a
+//! One further factor of every table's product (Ghaemmaghami et al. 2020, Eq. 2): `y[u] = x[u]·W[table(u)]`, computed once a
 //! unique row. The factors of all tables lie in one matrix, table t's block in rows `t·inputs..(t+1)·inputs`.
 
 use super::encode::{Blocks, word};
@@ -12,7 +12,7 @@ use rayon::prelude::*;
 /// Unique rows that one task computes. Fixed: the bits must not depend on the number of threads.
 const ROWS: usize = 256;
 
-/// y[u] = x[u]·W[table(u)].
+/// `y[u] = x[u]·W[table(u)]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Forward {
     /// Which rows belong to which table
@@ -32,7 +32,7 @@ impl Forward {
     }
 }
 
-/// grad_x[u] = grad_y[u]·W[table(u)]ᵀ.
+/// `grad_x[u] = grad_y[u]·W[table(u)]ᵀ`.
 #[derive(Debug, Clone, Copy)]
 pub struct BackwardInput {
     /// Which rows belong to which table
@@ -85,7 +85,7 @@ fn by_table<T: Real>(memory: &mut Memory<T>, batch: &SparseBatch, a: Matrix, wei
     memory.put(out.buffer, values);
 }
 
-/// grad_W[t] = Σ_{u of table t} x[u]ᵀ·grad_y[u].
+/// `grad_W[t] = Σ_{u of table t} x[u]ᵀ·grad_y[u]`.
 #[derive(Debug, Clone, Copy)]
 pub struct BackwardWeight {
     /// Which rows belong to which table

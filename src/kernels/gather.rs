@@ -1,11 +1,11 @@
-//! The batch's unique rows out of the tables: x[u] = W1[unique_rows[u]].
+//! The batch's unique rows out of the tables: `x[u] = W1[unique_rows[u]]`.
 
 use super::encode::{items, word};
 use crate::backend::cpu::{Memory, Real};
 use crate::backend::gpu::{Call, Dispatch, Gpu, GpuError, shaders};
 use crate::backend::{Matrix, ShardedRows, SparseBatch};
 
-/// x[u] = W1[unique_rows[u]], over all shards.
+/// `x[u] = W1[unique_rows[u]]`, over all shards.
 #[derive(Debug, Clone)]
 pub struct Forward {
     /// (Σn, width)

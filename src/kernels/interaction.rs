@@ -15,7 +15,7 @@ pub const fn num_products(features: usize) -> usize {
     features * (features + 1) / 2
 }
 
-/// out[b] = [v₀, ⟨v₁,v₀⟩, ⟨v₂,v₀⟩, ⟨v₂,v₁⟩, …].
+/// `out[b] = [v₀, ⟨v₁,v₀⟩, ⟨v₂,v₀⟩, ⟨v₂,v₁⟩, …]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Forward {
     /// (B, d)

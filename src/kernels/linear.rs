@@ -57,7 +57,7 @@ impl Forward {
     }
 }
 
-/// grad_y ⊙= [y > 0], in place: what passes back through a ReLU.
+/// `grad_y ⊙= [y > 0]`, in place: what passes back through a ReLU.
 #[derive(Debug, Clone, Copy)]
 pub struct BackwardActivation {
     /// (B, out), the layer's output

@@ -20,7 +20,7 @@ pub mod update_rows;
 pub enum Operation {
     /// y = act(x·wᵀ + b)
     LinearForward(linear::Forward),
-    /// grad_y ⊙= [y > 0]
+    /// `grad_y ⊙= [y > 0]`
     LinearBackwardActivation(linear::BackwardActivation),
     /// grad_x = grad_y·w
     LinearBackwardInput(linear::BackwardInput),

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 /// Rows that one task computes.
 const ROWS: usize = 1024;
 
-/// pooled[bag] = Σ_{entries of the bag} y[entry].
+/// `pooled[bag] = Σ_{entries of the bag} y[entry]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Forward {
     /// Bags and their entries
@@ -30,7 +30,7 @@ impl Forward {
     }
 }
 
-/// grad_y[u] = Σ_{bags that use u} grad_pooled[bag], in ascending order of bags.
+/// `grad_y[u] = Σ_{bags that use u} grad_pooled[bag]`, in ascending order of bags.
 #[derive(Debug, Clone, Copy)]
 pub struct Backward {
     /// Rows and their uses

@@ -163,7 +163,7 @@ impl<'a, A: Allocate> Network<'a, A> {
         Ok(y)
     }
 
-    /// The batch's unique rows of the first factors: x[u] = W1[row u].
+    /// The batch's unique rows of the first factors: `x[u] = W1[row u]`.
     pub fn gather(&mut self, batch: &BatchBuffers, parameters: &Parameters) -> Result<Value, A::Error> {
         let tables = &parameters.tables;
         let x = self.value(batch.sparse.capacity, tables.cols)?;
@@ -185,7 +185,7 @@ impl<'a, A: Allocate> Network<'a, A> {
         Ok(x)
     }
 
-    /// One further factor: y[u] = x[u]·Wj of the row's table.
+    /// One further factor: `y[u] = x[u]·Wj` of the row's table.
     pub fn factor(&mut self, batch: &BatchBuffers, x: Value, factor: &Factor) -> Result<Value, A::Error> {
         let (weight, sparse) = (factor.weight, batch.sparse);
         let y = self.value(x.value.rows, weight.cols)?;
