@@ -109,7 +109,7 @@ fn labels_come_from_the_teacher() {
         "{positives} positives for {chance}"
     );
     // The mean probability was set on 8192 other examples; p has a variance below ¼.
-    let error = 5.0 * (0.25 / 8192.0 + 0.25 / rows).sqrt();
+    let error = 5.0 * f64::sqrt(0.25 / 8192.0 + 0.25 / rows);
     assert!((chance / rows - 0.3).abs() < error, "{}", chance / rows);
 }
 

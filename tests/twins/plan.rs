@@ -64,7 +64,7 @@ impl Plan {
 
     /// A number between −1 and 1, sometimes zero.
     pub fn number(&mut self) -> f32 {
-        if self.random.next_u32() % 16 == 0 {
+        if self.random.next_u32().is_multiple_of(16) {
             return 0.0;
         }
         self.random.random_range(-1.0..1.0)
