@@ -17,8 +17,10 @@ const STEPS: usize = 200;
 const RTOL: f64 = 1e-4;
 
 fn config(data: &Path, inner_dim: Option<usize>) -> Config {
-    let mut config = Config::default();
-    config.data = data.to_path_buf();
+    let mut config = Config {
+        data: data.to_path_buf(),
+        ..Config::default()
+    };
     (config.model.bottom_mlp, config.model.top_mlp) = (vec![64, 32], vec![64, 32]);
     config.model.embedding_dim = 8;
     config.model.inner_dim = inner_dim;
