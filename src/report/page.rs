@@ -2,24 +2,14 @@
 
 use serde::Serialize;
 
-use super::plots::{
-    GRID, INK, Kind, Line, MUTED, OverviewRow, Plot, PlotError, SERIES, SpectraPlot, hex, overview, spectra,
-};
-use super::record::{Feature, Model, Report, Spectrum};
+use super::plots::{GRID, INK, MUTED, PlotError, SERIES, hex};
+use super::record::{Feature, Model, Report};
 use super::words::{Paragraph, sentence, summary, thousands, three_digits};
+use gallery::{OVERVIEW, share};
 
-/// Features beyond this many are left out of the overview plot, smallest first; each still has its own plot.
-const OVERVIEW: usize = 26;
-/// With more models than this, plots show only what the tables are in the end.
-const BESIDES: usize = 3;
+mod gallery;
 
-/// A plot with the name of its PNG file (without the extension).
-pub struct NamedPlot {
-    /// File stem, of letters, digits, `-`, `_` and `.`.
-    pub name: String,
-    /// The plot.
-    pub plot: Plot,
-}
+pub use gallery::{NamedPlot, plots};
 
 /// Why a page could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -30,113 +20,6 @@ pub enum PageError {
     /// The embedded template failed: a fault of this program.
     #[error("the page's template failed")]
     Template(#[from] minijinja::Error),
-}
-
-/// All plots of a report: the overview first, then one a feature in the order of [`Report::feature_names`].
-///
-/// `progress` is called with the number of plots done and to do.
-///
-/// # Errors
-/// [`PlotError`] from the drawing library.
-pub fn plots(report: &Report, progress: &mut dyn FnMut(usize, usize)) -> Result<Vec<NamedPlot>, PlotError> {
-    let names = report.feature_names();
-    let models: Vec<&str> = report.models.iter().map(|m| m.name.as_str()).collect();
-    let rows: Vec<OverviewRow> = names
-        .iter()
-        .take(OVERVIEW)
-        .map(|name| overview_row(report, name))
-        .collect();
-    let mut made = vec![NamedPlot {
-        name: "overview".into(),
-        plot: overview(&models, &rows)?,
-    }];
-    for (done, name) in names.iter().enumerate() {
-        progress(done, names.len());
-        let plot = spectra(&SpectraPlot {
-            title: name,
-            models: &models,
-            lines: lines(report, name),
-            tau: report.taus.first().copied().unwrap_or(0.01),
-            min_frequency: report.min_frequency,
-        })?;
-        made.push(NamedPlot {
-            name: file_name(name, &made),
-            plot,
-        });
-    }
-    progress(names.len(), names.len());
-    Ok(made)
-}
-
-fn share(spectrum: &Spectrum) -> f64 {
-    spectrum.measures.effective_rank / spectrum.singular_values.len().max(1) as f64
-}
-
-fn overview_row(report: &Report, name: &str) -> OverviewRow {
-    let shares = report
-        .of_feature(name)
-        .map(|(place, _, f)| (place, share(&f.spectrum), f.initial.as_ref().map(share)));
-    OverviewRow {
-        name: name.into(),
-        shares: shares.collect(),
-    }
-}
-
-/// Starts below, frequent rows above them, the tables themselves on top.
-fn lines(report: &Report, name: &str) -> Vec<Line> {
-    let mut lines = Vec::new();
-    let besides = report.models.len() <= BESIDES;
-    for kind in [Kind::Start, Kind::Frequent, Kind::End] {
-        for (model, _, feature) in report.of_feature(name) {
-            let spectrum = match kind {
-                Kind::End => Some(&feature.spectrum),
-                Kind::Start => feature.initial.as_ref().filter(|_| besides),
-                // All rows again would lie on the line of the table.
-                Kind::Frequent => feature
-                    .frequent
-                    .as_ref()
-                    .map(|f| &f.spectrum)
-                    .filter(|s| besides && s.rows > 0 && s.rows < feature.n),
-            };
-            if let Some(spectrum) = spectrum {
-                lines.push(Line {
-                    model,
-                    kind,
-                    sigma: spectrum.singular_values.clone(),
-                });
-            }
-        }
-    }
-    lines
-}
-
-/// A file name that any system takes and that no earlier plot has.
-fn file_name(feature: &str, earlier: &[NamedPlot]) -> String {
-    let safe: String = feature
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || "-_.".contains(c) {
-                c
-            } else {
-                '_'
-            }
-        })
-        .take(80)
-        .collect();
-    let safe = if safe.starts_with('.') || safe.is_empty() {
-        format!("_{safe}")
-    } else {
-        safe
-    };
-    // Compared without case: two files on some systems, one on others.
-    let taken = |name: &str| earlier.iter().any(|p| p.name.eq_ignore_ascii_case(name));
-    let mut name = safe.clone();
-    let mut count = 2;
-    while taken(&name) {
-        name = format!("{safe}-{count}");
-        count += 1;
-    }
-    name
 }
 
 /// A cell that is shown as text and sorted by number; −1 sorts what is not known behind everything.
