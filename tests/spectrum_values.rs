@@ -2,7 +2,7 @@
 //!
 //! Tolerances as in LAPACK's DDRVBD: an error divided by `max(n, d)·ε·‖W‖` stays below 50 (docs/tolerances.md).
 
-use mlet::spectrum::table::Factor;
+use mlet::spectrum::table::{Factor, Table};
 use mlet::spectrum::{SpectrumError, measures, singular_values};
 use nalgebra::DMatrix;
 use ndarray::Array2;
@@ -284,4 +284,16 @@ fn bad_tables_are_named() {
             column: 0
         })
     );
+}
+
+#[test]
+fn a_row_is_frequent_from_the_minimum_on() {
+    let mut table = Table::new("t", vec![Factor::f64("t", random(1, 4, 2))]);
+    assert_eq!(table.frequent_rows(1), None);
+    table.frequencies = Some(vec![19, 20, 0, 21]);
+    assert_eq!(table.frequent_rows(20), Some(vec![1, 3]));
+    assert_eq!(table.frequent_rows(0), Some(vec![0, 1, 2, 3]));
+    let rows = table.select_rows(&[1, 3]);
+    assert_eq!(rows[0], table.factors[0].select_rows(&[1, 3]));
+    assert_eq!((rows[0].rows(), rows[0].cols()), (2, 2));
 }

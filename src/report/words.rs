@@ -52,7 +52,7 @@ pub fn percent(share: f64) -> String {
 /// `2 of 8`.
 fn carry(spectrum: &Spectrum) -> String {
     format!(
-        "{} of {}",
+        "{}\u{a0}of\u{a0}{}",
         spectrum.measures.energy_dim_99,
         spectrum.singular_values.len()
     )
@@ -108,8 +108,6 @@ pub fn sentence(feature: &Feature) -> String {
     }
     // A number stays with its unit.
     text.replace(" %", "\u{a0}%")
-        .replace(" of ", "\u{a0}of ")
-        .replace("of\u{a0}the", "of the")
 }
 
 /// The middle of some numbers; none of none.
