@@ -51,6 +51,21 @@ pub enum TrainError {
     /// There is nothing to collapse.
     #[error("{0} is collapsed already")]
     AlreadyCollapsed(PathBuf),
+    /// There is no table to train.
+    #[error("{0} has no categorical feature, so there is no table to train")]
+    NoTables(PathBuf),
+    /// Row numbers do not fit 32 bits.
+    #[error("{data}: {what} is {size}, more than the 4,294,967,295 that 32-bit numbers count: {remedy}")]
+    TooLarge {
+        /// The data set
+        data: PathBuf,
+        /// What is too large
+        what: &'static str,
+        /// How large it is
+        size: u64,
+        /// What to do
+        remedy: &'static str,
+    },
     /// The training split has no rows.
     #[error("{0} has no training examples")]
     Empty(PathBuf),

@@ -29,12 +29,48 @@ pub fn architecture(config: &Config, schema: &Schema) -> Architecture {
         num_embeddings: feature.num_embeddings,
         max_bag: feature.max_bag,
     });
-    Architecture::new(config, schema.dense.len(), tables.collect())
+    // Without dense features the bottom MLP has one input that is always zero: it then only learns its biases.
+    Architecture::new(config, schema.dense.len().max(1), tables.collect())
+}
+
+/// Refuses what the loader's 32-bit numbers cannot count, and data without a table.
+fn check(config: &Config, architecture: &Architecture) -> Result<(), TrainError> {
+    if architecture.tables.is_empty() {
+        return Err(TrainError::NoTables(config.data.clone()));
+    }
+    let entries: usize = architecture.tables.iter().map(|table| table.max_bag).sum();
+    let batch_entries = (config.training.batch_size as u64).saturating_mul(entries as u64);
+    let rows = architecture.total_rows() as u64;
+    let sizes = [
+        (
+            "the number of rows of all tables",
+            rows,
+            "prepare it with --min-count or --max-rows-per-table",
+        ),
+        (
+            "the number of categories in a batch",
+            batch_entries,
+            "choose a smaller --batch-size",
+        ),
+    ];
+    for (what, size, remedy) in sizes {
+        if size > u64::from(u32::MAX) {
+            let data = config.data.clone();
+            return Err(TrainError::TooLarge {
+                data,
+                what,
+                size,
+                remedy,
+            });
+        }
+    }
+    Ok(())
 }
 
 impl Model {
     fn allocate(config: &Config, dataset: &Dataset, engine: &mut Engine) -> Result<Self, TrainError> {
         let architecture = architecture(config, &dataset.schema);
+        check(config, &architecture)?;
         let parameters = Parameters::allocate(&architecture, config.optimizer.rule, engine)?;
         Ok(Self {
             architecture,
