@@ -61,19 +61,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         taus: tau,
     };
     let bar = bar();
-    let mut show = |progress: Progress| match progress {
-        Progress::Reading(path) => bar.set_message(format!("reading {}", path.display())),
-        Progress::Measuring(model, done, all, feature) => {
-            bar.set_length(all as u64);
-            bar.set_position(done as u64);
-            bar.set_message(format!("{model}: {feature}"));
-        }
-        Progress::Drawing(done, all) => {
-            bar.set_length(all as u64);
-            bar.set_position(done as u64);
-            bar.set_message("drawing");
-        }
-    };
+    let mut show = |progress: Progress| show(&bar, progress);
     let report = measure(&inputs, &options, &mut show)?;
     let page = write(&report, &out, &mut show).with_context(|| format!("the report in {}", out.display()))?;
     bar.finish_and_clear();
@@ -95,13 +83,30 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 }
 
 /// A bar on a terminal, nothing elsewhere: measuring is a matter of seconds.
-fn bar() -> ProgressBar {
+pub(super) fn bar() -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template("{bar:24} {pos}/{len} {wide_msg}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(1).with_style(style)
+}
+
+/// Moves the bar.
+pub(super) fn show(bar: &ProgressBar, progress: Progress) {
+    match progress {
+        Progress::Reading(path) => bar.set_message(format!("reading {}", path.display())),
+        Progress::Measuring(model, done, all, feature) => {
+            bar.set_length(all as u64);
+            bar.set_position(done as u64);
+            bar.set_message(format!("{model}: {feature}"));
+        }
+        Progress::Drawing(done, all) => {
+            bar.set_length(all as u64);
+            bar.set_position(done as u64);
+            bar.set_message("drawing");
+        }
+    }
 }
 
 /// The features, the largest first.

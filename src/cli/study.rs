@@ -4,15 +4,17 @@ mod progress;
 
 use crate::backend::gpu;
 use crate::data::prepare::PrepareError;
-use crate::report::study::write_results;
+use crate::report::study::{spectra, write_page, write_results};
+use crate::report::study_ranks::Ranks;
 use crate::study::prepared::{Prepared, PreparedError};
 use crate::study::runs::{self, End, Event, Run, State};
 use crate::study::truth::Truth;
-use crate::study::{Plan, Results, table};
+use crate::study::{Plan, Results, table, words};
 use crate::train::summary::Summary;
 use anyhow::{Context, bail};
 use progress::StudyProgress;
 use std::fs::{File, TryLockError};
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,43 +47,69 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let Some(data) = provide(&plan, &out, &progress, &stop)? else {
         stopped(&args, "while the data were prepared");
     };
-    let (mut done, pending) = sort(runs::runs(&plan, &data, &out), &data, &progress);
+    let (done, pending) = sort(runs::runs(&plan, &data, &out), &data, &progress);
     let workers = assign(&plan, &args.device, pending.len())?;
-    let pending = configured(pending, &args.device, workers);
-    progress.begin(&pending, done.len(), workers);
+    let pending = configured(pending, &workers);
+    progress.begin(&pending, done.len(), &workers);
     let ends = runs::execute(&pending, &data, workers.runs, &stop, &|event: Event<'_>| {
         progress.show(&pending, event)
     });
     progress.done();
-    let mut failures = Vec::new();
-    for (place, end) in ends {
-        match end {
-            End::Finished(summary) => done.push((pending[place].0.clone(), *summary)),
-            End::Failed(error) => failures.push(format!("{}: {error}", progress::title(&pending[place].0))),
-            End::Interrupted(_) => {}
-        }
-    }
-    done.sort_by_key(|(run, _)| (run.arm, plan.seeds.iter().position(|&seed| seed == run.seed)));
+    let (done, failures) = collect(done, &pending, ends);
     let truth = Truth::load(&data.dataset.path)?;
     let results = Results::new(&plan, &data.dataset.schema, truth, &done);
     write_results(&results, &out)?;
-    print(&results);
+    let mut text = summary(&results);
     if stop.load(Ordering::Relaxed) {
-        stopped(
-            &args,
-            &format!("with {} of {} runs done", results.num_done(), results.num_planned()),
-        );
+        show(&text);
+        let (done, planned) = (results.num_done(), results.num_planned());
+        stopped(&args, &format!("with {done} of {planned} runs done"));
     }
+    if let Some((page, ranks)) = report(&results, &out)? {
+        if let Some(ranks) = ranks {
+            text += &format!("\n{}", ranks.markdown());
+        }
+        text += &format!("\n{}\n{}\n", out.join("results.md").display(), page.display());
+    }
+    show(&text);
     if !failures.is_empty() {
+        let planned = results.num_planned();
         bail!(
-            "{} of {} runs failed:\n  {}",
+            "{} of {planned} runs failed:\n  {}",
             failures.len(),
-            results.num_planned(),
             failures.join("\n  ")
         );
     }
-    println!("\n{}", out.join("results.md").display());
     Ok(())
+}
+
+/// The runs that are done now, and what became of those that failed.
+fn collect(
+    mut done: Vec<(Run, Summary)>,
+    pending: &[(Run, State)],
+    ends: Vec<(usize, End)>,
+) -> (Vec<(Run, Summary)>, Vec<String>) {
+    let mut failures = Vec::new();
+    for (place, end) in ends {
+        let run = &pending[place].0;
+        match end {
+            End::Finished(summary) => done.push((run.clone(), *summary)),
+            End::Failed(error) => failures.push(format!("{}: {error}", progress::title(run))),
+            End::Interrupted(_) => {}
+        }
+    }
+    (done, failures)
+}
+
+/// Measures the tables and writes the page; gives its path, and the planted ranks beside the recovered ones where they are
+/// known.
+fn report(results: &Results, out: &Path) -> anyhow::Result<Option<(PathBuf, Option<Ranks>)>> {
+    let bar = super::spectrum::bar();
+    let mut show = |progress| super::spectrum::show(&bar, progress);
+    let spectra = spectra(results, out, &mut show)?;
+    let page = write_page(results, &spectra, out, &mut show)?;
+    bar.finish_and_clear();
+    Ok(page.map(|page| (page, Ranks::of(results, &spectra))))
 }
 
 /// Two studies in one folder would write over one another.
@@ -132,42 +160,74 @@ fn sort(runs: Vec<Run>, data: &Prepared, progress: &StudyProgress) -> Sorted {
 }
 
 /// How the machine is divided.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Workers {
+    /// What computes, as a run's configuration names it.
+    device: String,
+    /// The same for people.
+    said: String,
     /// Runs at the same time.
     runs: usize,
-    /// Threads of the CPU backend for each.
+    /// Threads of the CPU backend for each; 0 on a GPU.
     threads: usize,
 }
 
 /// On the CPU as many runs at the same time as there are cores, since a small model's step hardly gains from a second
 /// thread; a GPU works on one after the other.
 fn assign(plan: &Plan, device: &str, pending: usize) -> anyhow::Result<Workers> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let cpu = device == "cpu" || pending == 0 || gpu::choose(device)?.is_none();
-    if !cpu {
-        return Ok(Workers { runs: 1, threads: 0 });
+    if device != "cpu"
+        && pending > 0
+        && let Some(adapter) = gpu::choose(device)?
+    {
+        let said = adapter.description.label();
+        let device = device.to_owned();
+        return Ok(Workers {
+            device,
+            said,
+            runs: 1,
+            threads: 0,
+        });
     }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runs = plan.parallel.unwrap_or(cores).min(pending).max(1);
-    let threads = (cores / runs).max(1);
-    Ok(Workers { runs, threads })
+    Ok(Workers {
+        device: "cpu".into(),
+        said: if device == "cpu" {
+            "cpu"
+        } else {
+            "cpu (auto: no GPU found)"
+        }
+        .into(),
+        runs,
+        threads: (cores / runs).max(1),
+    })
 }
 
-fn configured(pending: Vec<(Run, State)>, device: &str, workers: Workers) -> Vec<(Run, State)> {
+fn configured(pending: Vec<(Run, State)>, workers: &Workers) -> Vec<(Run, State)> {
     let place = |(mut run, state): (Run, State)| {
-        run.config.device = device.to_owned();
+        run.config.device = workers.device.clone();
         run.config.threads = workers.threads;
         (run, state)
     };
     pending.into_iter().map(place).collect()
 }
 
-fn print(results: &Results) {
-    println!("{}\n", results.question);
-    print!("{}", table::Table::of(results).markdown());
-    for remark in table::remarks(results) {
-        println!("\n{remark}");
+/// The question, what the table says, the table and the remarks.
+fn summary(results: &Results) -> String {
+    let mut text = format!("{}\n\n", results.question);
+    for sentence in words::sentences(results) {
+        text += &format!("* {sentence}\n");
     }
+    text += &format!("\n{}", table::Table::of(results).markdown());
+    for remark in words::remarks(results) {
+        text += &format!("\n{remark}\n");
+    }
+    text
+}
+
+/// Prints it. That nobody reads it to its end, as behind `| head`, is no failure: all is on disk.
+fn show(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 /// Ends the program after Ctrl-C.

@@ -6,7 +6,7 @@
 //! - [`page`]: the one self-contained HTML file.
 //! - [`history`]: a run's start and its row frequencies, joined to its tables.
 //! - [`run`]: from paths to a report on disk.
-//! - [`study`]: a study's results on disk.
+//! - [`study`]: a study's results on disk; [`study_ranks`]: planted ranks beside recovered ones.
 
 pub mod history;
 pub mod page;
@@ -14,4 +14,5 @@ pub mod plots;
 pub mod record;
 pub mod run;
 pub mod study;
+pub mod study_ranks;
 pub mod words;

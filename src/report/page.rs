@@ -96,6 +96,7 @@ struct Paint {
 #[derive(Serialize)]
 struct View<'a> {
     title: String,
+    preface: Option<&'a Preface>,
     summary: Vec<Paragraph>,
     several: bool,
     starts: bool,
@@ -112,11 +113,22 @@ struct View<'a> {
     version: &'static str,
 }
 
-/// The page, with the plots of [`plots`] in it.
+/// What a page says before the spectra.
+#[derive(Debug, Clone, Serialize)]
+pub struct Preface {
+    /// The page's title.
+    pub title: String,
+    /// What follows it: HTML, already escaped.
+    pub html: String,
+    /// The heading of the spectra.
+    pub heading: String,
+}
+
+/// The page, with the plots of [`plots`] in it, and with a preface if there is one.
 ///
 /// # Errors
 /// [`PageError::Template`], which would be a fault of this program.
-pub fn page(report: &Report, plots: &[NamedPlot]) -> Result<String, PageError> {
+pub fn page(report: &Report, plots: &[NamedPlot], preface: Option<&Preface>) -> Result<String, PageError> {
     let names = report.feature_names();
     let several = report.models.len() > 1;
     let has = |test: fn(&Feature) -> bool| report.models.iter().flat_map(|m| &m.features).any(test);
@@ -149,7 +161,8 @@ pub fn page(report: &Report, plots: &[NamedPlot]) -> Result<String, PageError> {
     let mut environment = minijinja::Environment::new();
     environment.add_template("report.html", include_str!("report.html"))?;
     let view = minijinja::Value::from(minijinja::value::Serde(View {
-        title: title(report),
+        title: preface.map_or_else(|| title(report), |preface| preface.title.clone()),
+        preface,
         summary: summary(report),
         several,
         starts,

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::history;
-use super::page::{self, PageError};
+use super::page::{self, PageError, Preface};
 use super::record::{Feature, Model, Report};
 use crate::spectrum::SpectrumError;
 use crate::spectrum::sources::{self, Source, SourceError};
@@ -174,6 +174,19 @@ fn model(
 /// # Errors
 /// [`ReportError::Page`], [`ReportError::Write`].
 pub fn write(report: &Report, out: &Path, progress: &mut dyn FnMut(Progress)) -> Result<PathBuf, ReportError> {
+    write_with(report, None, out, progress)
+}
+
+/// As [`write`], with something said before the spectra.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_with(
+    report: &Report,
+    preface: Option<&Preface>,
+    out: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<PathBuf, ReportError> {
     let folder = out.join("plots");
     std::fs::create_dir_all(&folder).map_err(|source| ReportError::Write {
         path: folder.clone(),
@@ -192,7 +205,7 @@ pub fn write(report: &Report, out: &Path, progress: &mut dyn FnMut(Progress)) ->
     })?;
     replace(&csv, text.as_bytes())?;
     let page = out.join("report.html");
-    replace(&page, page::page(report, &plots)?.as_bytes())?;
+    replace(&page, page::page(report, &plots, preface)?.as_bytes())?;
     Ok(page)
 }
 

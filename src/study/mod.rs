@@ -7,8 +7,11 @@
 //! - [`statistics`]: means, and differences paired by seed.
 //! - [`results`]: all runs of a study as records, CSV and JSON.
 //! - [`table`]: the same as a Markdown table.
+//! - [`words`]: what the table says, in words.
+//! - [`machine`]: what the results were computed on.
 //! - [`truth`]: what is known of planted data.
 
+pub mod machine;
 pub mod metric;
 pub mod plan;
 pub mod prepared;
@@ -17,6 +20,7 @@ pub mod runs;
 pub mod statistics;
 pub mod table;
 pub mod truth;
+pub mod words;
 
 pub use plan::{Arm, Plan, PlanError};
 pub use results::Results;

@@ -21,6 +21,8 @@ pub struct Results {
     pub question: String,
     /// What was trained on, in a few words.
     pub data: String,
+    /// What these results were put together on, in a few words.
+    pub machine: String,
     /// The arms, in the plan's order.
     pub arms: Vec<ArmResults>,
     /// The plan's seeds.
@@ -47,7 +49,7 @@ pub struct ArmResults {
 pub struct RunResult {
     /// Its seed.
     pub seed: u64,
-    /// Its folder.
+    /// Its folder, within that of the study's results.
     pub folder: String,
     /// Its result.
     pub summary: Summary,
@@ -56,20 +58,29 @@ pub struct RunResult {
 impl Results {
     /// The results of the runs that are done.
     pub fn new(plan: &Plan, schema: &Schema, truth: Option<Truth>, done: &[(Run, Summary)]) -> Results {
-        let result = |(run, summary): &(Run, Summary)| RunResult {
-            seed: run.seed,
-            folder: run.folder.display().to_string(),
-            summary: summary.clone(),
-        };
-        let arms = plan.arms.iter().enumerate().map(|(place, arm)| ArmResults {
-            name: arm.name.clone(),
-            config: arm.config.clone(),
-            runs: done.iter().filter(|(run, _)| run.arm == place).map(result).collect(),
+        let arms = plan.arms.iter().enumerate().map(|(place, arm)| {
+            let of_seed = |&seed: &u64| {
+                let (run, summary) = done.iter().find(|(run, _)| run.arm == place && run.seed == seed)?;
+                Some(RunResult {
+                    seed,
+                    folder: run.place.clone(),
+                    summary: summary.clone(),
+                })
+            };
+            ArmResults {
+                name: arm.name.clone(),
+                config: arm.config.clone(),
+                runs: plan.seeds.iter().filter_map(of_seed).collect(),
+            }
         });
         Results {
             title: plan.title.clone(),
             question: plan.question.clone(),
-            data: format!("{} ({})", schema.kind, schema.source.name),
+            data: format!(
+                "{} ({}), {} training examples",
+                schema.kind, schema.source.name, schema.rows.train
+            ),
+            machine: super::machine::describe(),
             arms: arms.collect(),
             seeds: plan.seeds.clone(),
             metrics: plan.metrics.clone(),
@@ -96,11 +107,12 @@ impl Results {
     /// An arm less the first, paired by the seeds that both have; `None` for the first itself.
     pub fn difference(&self, arm: &ArmResults, metric: Metric) -> Option<Difference> {
         let first = self.arms.first().filter(|first| first.name != arm.name)?;
-        let of_seed = |arm: &ArmResults, seed: u64| {
-            let run = arm.runs.iter().find(|run| run.seed == seed)?;
-            metric.of(&run.summary)
-        };
-        let pair = |&seed: &u64| Some((of_seed(arm, seed)?, of_seed(first, seed)?));
+        self.difference_between(arm, first, metric)
+    }
+
+    /// One arm less another, paired by the seeds that both have.
+    pub fn difference_between(&self, one: &ArmResults, other: &ArmResults, metric: Metric) -> Option<Difference> {
+        let pair = |&seed: &u64| Some((one.value(seed, metric)?, other.value(seed, metric)?));
         let pairs: Vec<(f64, f64)> = self.seeds.iter().filter_map(pair).collect();
         Difference::paired(&pairs)
     }
@@ -182,6 +194,7 @@ impl Results {
             title: &self.title,
             question: &self.question,
             data: &self.data,
+            machine: &self.machine,
             seeds: &self.seeds,
             truth: self.truth.as_ref(),
             arms: self.arms.iter().map(|arm| self.arm_in_short(arm)).collect(),
@@ -209,6 +222,12 @@ impl Results {
 }
 
 impl ArmResults {
+    /// A metric of the run with this seed.
+    pub fn value(&self, seed: u64, metric: Metric) -> Option<f64> {
+        let run = self.runs.iter().find(|run| run.seed == seed)?;
+        metric.of(&run.summary)
+    }
+
     /// Trained numbers; `None` before its first run.
     pub fn parameters(&self) -> Option<u64> {
         self.runs.first().map(|run| run.summary.parameters)
@@ -227,6 +246,7 @@ struct File<'a> {
     title: &'a str,
     question: &'a str,
     data: &'a str,
+    machine: &'a str,
     seeds: &'a [u64],
     truth: Option<&'a Truth>,
     arms: Vec<ArmFile<'a>>,

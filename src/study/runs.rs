@@ -1,6 +1,6 @@
 //! The runs of a study: what is done, what is missing, and the doing of it.
 
-use super::plan::Plan;
+use super::plan::{Arm, Plan};
 use super::prepared::Prepared;
 use crate::model::Config;
 use crate::train::run::{self, Metric, Observer, Outcome, RunFolder, TrainError};
@@ -23,6 +23,8 @@ pub struct Run {
     pub seed: u64,
     /// Its files.
     pub folder: PathBuf,
+    /// The same from the folder of the study's results: `runs/<arm>/seed-<seed>`.
+    pub place: String,
     /// Everything that decides its result.
     pub config: Config,
 }
@@ -69,19 +71,22 @@ pub enum Event<'a> {
 /// All runs of a plan: every arm with the first seed, then with the second, … so that a study that is stopped early can
 /// compare what it has.
 pub fn runs(plan: &Plan, data: &Prepared, out: &Path) -> Vec<Run> {
-    let of_seed = |&seed: &u64| {
-        plan.arms.iter().enumerate().map(move |(place, arm)| Run {
+    let of_arm = |(place, arm): (usize, &Arm), seed: u64| {
+        let folder = format!("runs/{}/seed-{seed}", arm.folder);
+        Run {
             arm: place,
             name: arm.name.clone(),
             seed,
-            folder: out.join("runs").join(&arm.folder).join(format!("seed-{seed}")),
+            folder: out.join(&folder),
+            place: folder,
             config: Config {
                 data: data.dataset.path.clone(),
                 seed,
                 ..arm.config.clone()
             },
-        })
+        }
     };
+    let of_seed = |&seed: &u64| plan.arms.iter().enumerate().map(move |arm| of_arm(arm, seed));
     plan.seeds.iter().flat_map(of_seed).collect()
 }
 

@@ -1,15 +1,15 @@
-//! A study's results as a Markdown table, with what has to be said beneath it.
+//! A study's results as tables of texts, and as Markdown.
 
 use super::metric::{Measure, Metric};
 use super::results::{ArmResults, Results};
-use super::statistics::{Difference, Sample, t_quantile};
+use super::statistics::{Difference, Sample};
+use super::words;
 use crate::data::schema::Split;
-use std::collections::BTreeSet;
 
 /// A table of texts: the header, then the rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
-    /// Names of the columns.
+    /// Names of the columns. A line break in a cell is a space in Markdown.
     pub header: Vec<String>,
     /// As many cells as the header has, in every row.
     pub rows: Vec<Vec<String>>,
@@ -18,17 +18,19 @@ pub struct Table {
 impl Table {
     /// One line an arm.
     pub fn of(results: &Results) -> Table {
-        let mut header: Vec<String> = ["arm", "parameters", "tables in training", "tables collapsed"]
+        let mut header: Vec<String> = ["arm", "parameters", "tables in\ntraining", "tables\ncollapsed"]
             .map(String::from)
             .to_vec();
         for metric in &results.metrics {
             header.push(metric.label());
-            header.push(format!("Δ {}", metric.label()));
-            header.push("95 %".into());
+            if results.arms.len() > 1 {
+                header.push(format!("Δ {}\n[95 %]", metric.label()));
+            }
         }
         if results.truth.is_some() {
-            header.push("test LogLoss over Bayes".into());
+            header.push("test LogLoss\nover Bayes".into());
         }
+        header.push("seconds".into());
         let rows = results.arms.iter().map(|arm| row(results, arm));
         Table {
             header,
@@ -91,12 +93,11 @@ fn row(results: &Results, arm: &ArmResults) -> Vec<String> {
                 .sample(arm, metric)
                 .map_or(none(), |sample| spread(&sample, false)),
         );
-        cells.push(difference.map_or(none(), |difference| spread(&difference.sample, true)));
-        cells.push(
-            difference
-                .and_then(|difference| interval(&difference))
-                .unwrap_or_else(none),
-        );
+        if results.arms.len() > 1 {
+            cells.push(difference.map_or(none(), |difference| {
+                with_interval(spread(&difference.sample, true), &difference)
+            }));
+        }
     }
     if let Some(truth) = &results.truth {
         let loss = Metric {
@@ -109,6 +110,8 @@ fn row(results: &Results, arm: &ArmResults) -> Vec<String> {
         };
         cells.push(results.sample(arm, loss).map_or(none(), over));
     }
+    let seconds: Vec<f64> = arm.runs.iter().map(|run| run.summary.seconds).collect();
+    cells.push(Sample::of(&seconds).map_or(none(), |sample| format!("{:.1}", sample.mean)));
     cells
 }
 
@@ -121,12 +124,16 @@ fn spread(sample: &Sample, signed: bool) -> String {
     sample.sd.map_or(mean.clone(), |sd| format!("{mean} ± {sd:.5}"))
 }
 
-fn interval(difference: &Difference) -> Option<String> {
-    let [low, high] = difference.interval?;
-    Some(format!("[{}, {}]", signed_number(low), signed_number(high)))
+/// The interval behind the mean, on a line of its own.
+fn with_interval(mean: String, difference: &Difference) -> String {
+    match difference.interval {
+        Some([low, high]) => format!("{mean}\n[{}, {}]", signed_number(low), signed_number(high)),
+        None => mean,
+    }
 }
 
-fn signed_number(value: f64) -> String {
+/// Five digits, with a sign unless they are all 0.
+pub fn signed_number(value: f64) -> String {
     let text = format!("{:.5}", value.abs());
     match value {
         _ if text.bytes().all(|digit| matches!(digit, b'0' | b'.')) => text,
@@ -162,105 +169,49 @@ fn size(bytes: u64) -> String {
     format!("{value:.digits$} {name}")
 }
 
-/// What has to be said beneath the table, a sentence or two each.
-pub fn remarks(results: &Results) -> Vec<String> {
-    let mut remarks = Vec::new();
-    let (done, planned) = (results.num_done(), results.num_planned());
-    if done < planned {
-        remarks.push(format!("**Not complete: {done} of {planned} runs are done.**"));
+/// Every pair of arms in the first metric: the row's arm less the column's. `None` for fewer than three arms, where it says
+/// no more than the table of the arms, and for more than eight, where nobody could read it.
+pub fn pairs(results: &Results) -> Option<Table> {
+    let &metric = results.metrics.first()?;
+    let arms = &results.arms;
+    if !(3..=8).contains(&arms.len()) {
+        return None;
     }
-    let Some(first) = results.arms.first() else {
-        return remarks;
+    let columns = &arms[..arms.len() - 1];
+    let header = std::iter::once(format!("Δ {}", metric.label()));
+    let cell = |one: &ArmResults, other: &ArmResults| {
+        let Some(difference) = results.difference_between(one, other, metric) else {
+            return "–".to_owned();
+        };
+        with_interval(signed_number(difference.sample.mean), &difference)
     };
-    let n = results.seeds.len();
-    if results.arms.len() > 1 {
-        remarks.push(format!(
-            "Mean ± sample standard deviation over {n} {}. Δ is the arm less “{}” with the same seed, that is the same order \
-             of examples and, where the shapes agree, the same initial values. {}",
-            if n == 1 { "seed" } else { "seeds" },
-            first.name,
-            better(results)
-        ));
-        remarks.push(about_the_interval(n, results.arms.len() - 1));
-    }
-    if let Some(truth) = &results.truth {
-        let test = truth.test;
-        remarks.push(format!(
-            "The labels were drawn with known probabilities. On the test split the Bayes LogLoss is {:.5}, the teacher's on the \
-             labels as they fell {:.5} (the difference is chance, and every model's loss has it too), and who looks at no \
-             feature has {:.5}.",
-            test.bayes_log_loss, test.teacher_log_loss, test.base_rate_log_loss
-        ));
-    }
-    remarks.push(where_computed(results));
-    remarks
-}
-
-fn better(results: &Results) -> String {
-    let said = results.metrics.iter().filter_map(|metric| {
-        let better = metric.measure.better()?;
-        Some(format!("{} is better in {}", better, metric.measure.label()))
+    let rows = arms.iter().enumerate().skip(1).map(|(place, one)| {
+        let cells = columns.iter().enumerate().map(|(column, other)| match column < place {
+            true => cell(one, other),
+            false => String::new(),
+        });
+        std::iter::once(one.name.clone()).chain(cells).collect()
     });
-    let distinct: BTreeSet<String> = said.collect();
-    let list: Vec<String> = distinct.into_iter().collect();
-    match list.is_empty() {
-        true => String::new(),
-        false => {
-            let text = list.join(", ");
-            text[..1].to_uppercase() + &text[1..] + "."
-        }
-    }
+    Some(Table {
+        header: header
+            .chain(columns.iter().map(|arm| format!("less {}", arm.name)))
+            .collect(),
+        rows: rows.collect(),
+    })
 }
 
-/// What an interval on `n` seeds is worth, with `comparisons` arms set against the first.
-fn about_the_interval(n: usize, comparisons: usize) -> String {
-    let Some(t) = t_quantile(n.saturating_sub(1)) else {
-        return "With one seed there is no telling a difference from chance: give the plan more seeds.".into();
-    };
-    let mut text = format!(
-        "The 95 % interval is Student's for the mean of the differences ({} degrees of freedom, t = {t:.2}). It covers chance \
-         in initial values and order of examples on this one split, not other data.",
-        n - 1
-    );
-    if n < 10 {
-        text += &format!(
-            " {n} seeds are few: that the differences are normal cannot be checked, and the interval itself varies much from \
-             one set of seeds to another. An interval that holds 0 shows no equality."
-        );
-    }
-    if comparisons > 1 {
-        text += &format!(" {comparisons} arms are compared with the first, and no interval is widened for that.");
-    }
-    text
-}
-
-fn where_computed(results: &Results) -> String {
-    let devices: BTreeSet<&str> = results.runs().map(|(_, run)| run.summary.device.as_str()).collect();
-    let devices: Vec<&str> = devices.into_iter().collect();
-    let seconds: f64 = results.runs().map(|(_, run)| run.summary.seconds).sum();
-    let mut text = format!(
-        "Data: {}. {} runs on {}, {seconds:.1} s of training together. Tables are counted in f32, collapsed: factors \
-         multiplied.",
-        results.data,
-        results.num_done(),
-        if devices.is_empty() {
-            "nothing".into()
-        } else {
-            devices.join(" and ")
-        },
-    );
-    if devices.len() > 1 {
-        text += " Devices round differently: compare the times of one device only.";
-    }
-    text
-}
-
-/// `results.md`: title, question, table, remarks.
+/// `results.md`: title, question, what the table says, the table, every pair, remarks.
 pub fn document(results: &Results) -> String {
     let mut text = format!("# {}\n\n{}\n\n", results.title, results.question);
-    text += &Table::of(results).markdown();
-    for remark in remarks(results) {
+    for sentence in words::sentences(results) {
+        text += &format!("* {sentence}\n");
+    }
+    text += &format!("\n{}", Table::of(results).markdown());
+    for remark in words::remarks(results) {
         text += &format!("\n{remark}\n");
+    }
+    if let Some(pairs) = pairs(results) {
+        text += &format!("\nEvery pair, by seed, with the 95 % interval:\n\n{}", pairs.markdown());
     }
     text
 }

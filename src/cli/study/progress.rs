@@ -47,9 +47,12 @@ impl StudyProgress {
             planned: arms * seeds,
         };
         let title = &plan.title;
+        let plural = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         progress.line(&format!(
-            "{title}: {arms} arms with {seeds} seeds, {} runs",
-            arms * seeds
+            "{title}: {} with {}, {}",
+            plural(arms, "arm"),
+            plural(seeds, "seed"),
+            plural(arms * seeds, "run")
         ));
         progress
     }
@@ -103,7 +106,7 @@ impl StudyProgress {
         }
     }
 
-    pub fn begin(&self, pending: &[(Run, State)], done: usize, workers: Workers) {
+    pub fn begin(&self, pending: &[(Run, State)], done: usize, workers: &Workers) {
         self.preparing.finish_and_clear();
         self.finished.store(done, Ordering::Relaxed);
         if done > 0 {
@@ -117,10 +120,11 @@ impl StudyProgress {
             1 => ", one thread each".into(),
             threads => format!(", {threads} threads each"),
         };
-        match workers.runs {
-            1 => self.line(&format!("{} runs, one after the other{threads}", pending.len())),
-            runs => self.line(&format!("{} runs, {runs} at the same time{threads}", pending.len())),
-        }
+        let runs = match workers.runs {
+            1 => "one after the other".into(),
+            runs => format!("{runs} at the same time"),
+        };
+        self.line(&format!("{} runs on {}, {runs}{threads}", pending.len(), workers.said));
         for warning in pending.iter().filter_map(|(run, _)| Some((run, run.config.warning()?))) {
             let (run, warning) = warning;
             self.line(&format!("warning: {}: {warning}", title(run)));
