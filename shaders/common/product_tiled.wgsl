@@ -4,7 +4,7 @@
 // sum. Both tiles lie in workgroup memory with the sum's index first, 16 KiB together; every invocation brings one 4 × 4
 // block of one of them, transposed on the way where the sum runs along the rows.
 //
-// The same functions as common/product_rows.wgsl. Both sum over k in ascending order.
+// The same functions as common/product_rows.wgsl. Sums run over k in ascending order.
 
 const BLOCK_ROWS: u32 = 4u;
 const BLOCK_COLS4: u32 = 1u;
@@ -59,10 +59,20 @@ fn bring_right(p: Product, col_block: u32, k: u32, n: u32, transposed: bool) {
     for (var i = 0u; i < 4u; i++) { right_tile[(at.x * 4u + i) * 16u + at.y] = block[i]; }
 }
 
+// Adds what row `k` of both tiles contributes to an invocation's 4 × 4 numbers.
+fn add_products(k: u32, y: u32, x: u32) {
+    let a = left_tile[k + y];
+    let b = right_tile[k + x];
+    sums[0] += a.x * b;
+    sums[1] += a.y * b;
+    sums[2] += a.z * b;
+    sums[3] += a.w * b;
+}
+
 fn multiply(p: Product, group: vec3u, row_block: u32, lane: u32, left_transposed: bool, right_transposed: bool) -> vec2u {
     let y = lane / 16u;
     let x = lane % 16u;
-    for (var i = 0u; i < 4u; i++) { sums[i] = vec4f(); }
+    sums = array<vec4f, 4>();
     for (var k = 0u; k < p.inner; k += DEPTH) {
         if lane < 128u {
             bring_left(p, row_block, k, lane, left_transposed);
@@ -70,13 +80,12 @@ fn multiply(p: Product, group: vec3u, row_block: u32, lane: u32, left_transposed
             bring_right(p, group.x, k, lane - 128u, right_transposed);
         }
         workgroupBarrier();
-        for (var i = 0u; i < DEPTH; i++) {
-            let a = left_tile[i * 16u + y];
-            let b = right_tile[i * 16u + x];
-            sums[0] += a.x * b;
-            sums[1] += a.y * b;
-            sums[2] += a.z * b;
-            sums[3] += a.w * b;
+        // Four at a time: naga counts every round of a loop, so that none runs for ever.
+        for (var i = 0u; i < DEPTH; i += 4u) {
+            add_products((i + 0u) * 16u, y, x);
+            add_products((i + 1u) * 16u, y, x);
+            add_products((i + 2u) * 16u, y, x);
+            add_products((i + 3u) * 16u, y, x);
         }
         workgroupBarrier();
     }

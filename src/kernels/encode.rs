@@ -33,8 +33,8 @@ impl Blocks {
                 columns: word(width4.div_ceil(16)),
             },
             Family::Rows => {
-                // Two vec4s a lane, and no more lanes than a narrow result needs.
-                let lanes = width4.div_ceil(2).next_power_of_two().min(32);
+                // Two vec4s a lane. CPU drivers run eight lanes at once; each size is one more shader to compile.
+                let lanes = if width4 <= 16 { 8 } else { 32 };
                 Self {
                     rows: 16,
                     lanes: word(lanes),
