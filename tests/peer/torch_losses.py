@@ -10,9 +10,9 @@
 Reads RUN0/checkpoint.safetensors and RUN0/config.toml, takes the examples of DATA/train.arrow in file order, and trains with
 plain SGD. Prints one JSON line a step, {"step", "loss"}, the loss being that of the batch before the step; with --compare a
 last line with the worst relative difference to the losses of the other program. --double computes in float64. --control
-computes in both and adds how far PyTorch's own float32 is from its float64: where a trajectory amplifies rounding (large
-networks at learning rate 0.2 do), no two float32 programs can agree better than that. --evaluate measures
-the model as it is after the steps on whole splits, with scikit-learn's LogLoss and AUC.
+computes in both and adds how far PyTorch's own float32 is from its float64. --perturb changes the start by about a rounding
+error: with --double it shows what rounding alone can do to a trajectory. --evaluate measures the model as it is after the
+steps on whole splits, with scikit-learn's LogLoss and AUC.
 
 This is a second implementation on purpose: EmbeddingBag and Linear modules, autograd, torch.optim.SGD. The architecture is
 read off the names and shapes of the checkpoint, not off the configuration.
@@ -138,6 +138,9 @@ def evaluate(model, path, schema, dtype):
 def train(arguments, dtype):
     """Yields the loss of each step."""
     tensors = {name: tensor.to(dtype) for name, tensor in load_file(arguments.run / "checkpoint.safetensors").items()}
+    generator = torch.Generator().manual_seed(0)
+    for tensor in tensors.values() if arguments.perturb else []:
+        tensor *= 1 + arguments.perturb * (2 * torch.rand(tensor.shape, generator=generator, dtype=dtype) - 1)
     config = tomllib.loads((arguments.run / "config.toml").read_text())
     schema = tomllib.loads((arguments.data / "dataset.toml").read_text())
     model = Dlrm(tensors, [feature["name"] for feature in schema["categorical"]])
@@ -195,6 +198,7 @@ def main():
     parser.add_argument("--compare", metavar="METRICS.jsonl")
     parser.add_argument("--evaluate", metavar="SPLITS", help="such as validation,test")
     parser.add_argument("--double", action="store_true", help="float64 arithmetic")
+    parser.add_argument("--perturb", type=float, metavar="EPS", help="multiply the start by 1 ± EPS at random")
     parser.add_argument("--control", action="store_true", help="float64 too, to see what rounding does")
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--learning-rate", type=float)
