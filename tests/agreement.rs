@@ -15,6 +15,9 @@ const STEPS: usize = 200;
 /// Relative difference of the losses at the last step. One step rounds each loss by some 1e-6 (sums of 128 f32 terms);
 /// training on from different roundings multiplies differences, at this learning rate by less than 100 in 200 steps.
 const RTOL: f64 = 1e-4;
+/// At the paper's 0.2 a unit that is off by rounding is soon seen in the loss, whatever computes (docs/verification.md):
+/// with two of four seeds SwiftShader then parts from the CPU by 1e-3. At a quarter of it the worst of four was 5e-6.
+const LEARNING_RATE: f64 = 0.05;
 
 fn config(data: &Path, inner_dim: Option<usize>) -> Config {
     let mut config = Config {
@@ -24,6 +27,7 @@ fn config(data: &Path, inner_dim: Option<usize>) -> Config {
     (config.model.bottom_mlp, config.model.top_mlp) = (vec![64, 32], vec![64, 32]);
     config.model.embedding_dim = 8;
     config.model.inner_dim = inner_dim;
+    config.optimizer.learning_rate = LEARNING_RATE;
     config.training.log_every = 1;
     config.training.max_steps = Some(STEPS as u64);
     config
