@@ -171,9 +171,20 @@ fn mistakes_are_named_and_nothing_is_left_behind() {
     assert!(with(&["--depth", "3"]).contains("--inner-dim"));
     assert!(with(&["--set", "model.inerdim=3"]).contains("inerdim"));
     assert!(with(&["--init", "magic"]).contains("magic"));
-    let base = ["train", "--data", text(&data), "--out", text(&out), "--device", "no such adapter"];
+    let base = [
+        "train",
+        "--data",
+        text(&data),
+        "--out",
+        text(&out),
+        "--device",
+        "no such adapter",
+    ];
     let error = fail(&base);
-    assert!(error.contains("no such adapter") || error.contains("no GPU adapter"), "{error}");
+    assert!(
+        error.contains("no such adapter") || error.contains("no GPU adapter"),
+        "{error}"
+    );
     assert!(!out.exists(), "a refused run left its folder");
     assert!(fail(&["train", "--data", text(&missing), "--out", text(&out)]).contains("dataset.toml"));
     let error = with(&["--learning-rate", "1e30", "--log-every", "1"]);
