@@ -39,6 +39,7 @@ const INTERRUPTED: i32 = 130;
 /// Runs `mlet study`.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let plan = Plan::load(&args.study)?;
+    let gpu = adapter(&args.device)?;
     let out = args.out.clone().unwrap_or_else(|| args.study.join("results"));
     std::fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
     let _lock = lock(&out)?;
@@ -48,7 +49,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         stopped(&args, "while the data were prepared");
     };
     let (done, pending) = sort(runs::runs(&plan, &data, &out), &data, &progress);
-    let workers = assign(&plan, &args.device, pending.len())?;
+    let workers = assign(&plan, &args.device, gpu, pending.len());
     let pending = configured(pending, &workers);
     progress.begin(&pending, done.len(), &workers);
     let ends = runs::execute(&pending, &data, workers.runs, &stop, &|event: Event<'_>| {
@@ -174,33 +175,31 @@ struct Workers {
 
 /// On the CPU as many runs at the same time as there are cores, since a small model's step hardly gains from a second
 /// thread; a GPU works on one after the other.
-fn assign(plan: &Plan, device: &str, pending: usize) -> anyhow::Result<Workers> {
-    if device != "cpu"
-        && pending > 0
-        && let Some(adapter) = gpu::choose(device)?
-    {
-        let said = adapter.description.label();
-        let device = device.to_owned();
-        return Ok(Workers {
-            device,
+fn assign(plan: &Plan, device: &str, gpu: Option<String>, pending: usize) -> Workers {
+    if let Some(said) = gpu {
+        return Workers {
+            device: device.to_owned(),
             said,
             runs: 1,
             threads: 0,
-        });
+        };
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runs = plan.parallel.unwrap_or(cores).min(pending).max(1);
-    Ok(Workers {
+    Workers {
         device: "cpu".into(),
-        said: if device == "cpu" {
-            "cpu"
-        } else {
-            "cpu (auto: no GPU found)"
-        }
-        .into(),
+        said: if device == "cpu" { "cpu" } else { "cpu (auto: no GPU found)" }.into(),
         runs,
         threads: (cores / runs).max(1),
-    })
+    }
+}
+
+/// The adapter that a name means; `None` for the CPU.
+fn adapter(device: &str) -> anyhow::Result<Option<String>> {
+    if device == "cpu" {
+        return Ok(None);
+    }
+    Ok(gpu::choose(device)?.map(|adapter| adapter.description.label()))
 }
 
 fn configured(pending: Vec<(Run, State)>, workers: &Workers) -> Vec<(Run, State)> {

@@ -175,6 +175,16 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
+fn a_device_that_is_not_there_is_named_before_any_work() {
+    let study = Study::new(PLAN);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mlet"));
+    command.args(["study", "--device", "no such device"]).arg(study.0.path());
+    let output = command.output().expect("the binary");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!study.path("data").exists());
+}
+
+#[test]
 fn a_run_that_fails_keeps_no_other_from_its_result() {
     let diverging = "[[arms]]\nname = \"too fast\"\noptimizer.learning_rate = 1e30\n";
     let study = Study::new(&format!("{PLAN}\n{diverging}"));

@@ -125,9 +125,14 @@ impl StudyProgress {
             runs => format!("{runs} at the same time"),
         };
         self.line(&format!("{} runs on {}, {runs}{threads}", pending.len(), workers.said));
-        for warning in pending.iter().filter_map(|(run, _)| Some((run, run.config.warning()?))) {
-            let (run, warning) = warning;
-            self.line(&format!("warning: {}: {warning}", title(run)));
+        let mut warned = Vec::new();
+        for (run, _) in pending {
+            if let Some(warning) = run.config.warning()
+                && !warned.contains(&run.arm)
+            {
+                warned.push(run.arm);
+                self.line(&format!("warning: {}: {warning}", run.name));
+            }
         }
     }
 
