@@ -188,7 +188,12 @@ fn assign(plan: &Plan, device: &str, gpu: Option<String>, pending: usize) -> Wor
     let runs = plan.parallel.unwrap_or(cores).min(pending).max(1);
     Workers {
         device: "cpu".into(),
-        said: if device == "cpu" { "cpu" } else { "cpu (auto: no GPU found)" }.into(),
+        said: if device == "cpu" {
+            "cpu"
+        } else {
+            "cpu (auto: no GPU found)"
+        }
+        .into(),
         runs,
         threads: (cores / runs).max(1),
     }

@@ -178,7 +178,9 @@ fn copy(from: &Path, to: &Path) {
 fn a_device_that_is_not_there_is_named_before_any_work() {
     let study = Study::new(PLAN);
     let mut command = Command::new(env!("CARGO_BIN_EXE_mlet"));
-    command.args(["study", "--device", "no such device"]).arg(study.0.path());
+    command
+        .args(["study", "--device", "no such device"])
+        .arg(study.0.path());
     let output = command.output().expect("the binary");
     assert_eq!(output.status.code(), Some(1));
     assert!(!study.path("data").exists());
