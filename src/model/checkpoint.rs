@@ -239,6 +239,12 @@ mod tests {
         assert_eq!(checkpoint.read("a", &[2, 3]).unwrap()[5], 6.0);
         let error = checkpoint.read("a", &[3, 2]).unwrap_err().to_string();
         assert!(error.contains("tensor a") && error.contains("[3, 2]"), "{error}");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o644, "others cannot read the checkpoint");
+        }
     }
 
     #[test]

@@ -12,9 +12,8 @@ pub fn publish(beside: tempfile::NamedTempFile, path: &std::path::Path) -> std::
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        beside
-            .as_file()
-            .set_permissions(std::fs::Permissions::from_mode(0o644))?;
+        // By path, not by handle: the safetensors writer puts a private file of its own under this name.
+        std::fs::set_permissions(beside.path(), std::fs::Permissions::from_mode(0o644))?;
     }
     beside.persist(path).map_err(|error| error.error)?;
     Ok(())
