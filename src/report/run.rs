@@ -177,10 +177,10 @@ pub fn write(report: &Report, out: &Path, progress: &mut dyn FnMut(Progress)) ->
     write_with(report, None, out, progress)
 }
 
-/// As [`write`], with something said before the spectra.
+/// As [`write()`], with something said before the spectra.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_with(
     report: &Report,
     preface: Option<&Preface>,
