@@ -5,7 +5,7 @@ use crate::backend::cpu::Memory;
 use crate::backend::gpu::{self, Gpu, GpuError, Upload};
 use crate::backend::{Allocate, Floats, Ints};
 use crate::data::loader::Batch;
-use crate::kernels::Operation;
+use crate::kernels::{self, Operation};
 use crate::train::parameters::Region;
 use std::ops::Range;
 
@@ -101,13 +101,7 @@ impl Engine {
     pub fn compile(&mut self, operations: Vec<Operation>) -> Result<Program, EngineError> {
         match self {
             Self::Cpu(_) => Ok(Program::Cpu(operations)),
-            Self::Gpu(gpu) => {
-                let mut dispatches = Vec::new();
-                for operation in &operations {
-                    dispatches.extend(operation.gpu(gpu)?);
-                }
-                Ok(Program::Gpu(gpu::Program { dispatches }))
-            }
+            Self::Gpu(gpu) => Ok(Program::Gpu(kernels::program(gpu, &operations)?)),
         }
     }
 
