@@ -6,6 +6,7 @@
 //! - [`report`]: records → JSON, CSV, HTML, plots.
 //! - [`study`]: a plan of arms and seeds → runs → results.
 //! - [`train`]: initial values, the step, a run, its metrics and its checkpoint.
+//! - [`theory`]: one statement a file, and the ledger that lists them.
 //! - [`spectrum`]: tables → singular values and rank measures.
 //! - [`kernels`]: one operation a file, its CPU code beside its GPU encoding.
 //! - [`backend`]: where arithmetic runs.
@@ -20,4 +21,5 @@ pub mod model;
 pub mod report;
 pub mod spectrum;
 pub mod study;
+pub mod theory;
 pub mod train;

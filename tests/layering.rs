@@ -4,19 +4,20 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What each layer may name of the crate, itself apart.
-const MAY_USE: [(&str, &[&str]); 9] = [
+const MAY_USE: [(&str, &[&str]); 10] = [
     ("data", &[]),
     ("model", &[]),
     ("backend", &[]),
     ("kernels", &["backend"]),
     ("spectrum", &["model"]),
+    ("theory", &["spectrum"]),
     ("train", &["kernels", "backend", "model", "data", "spectrum"]),
     ("study", &["train", "model", "data", "spectrum"]),
     ("report", &["study", "train", "spectrum", "model", "data"]),
     (
         "cli",
         &[
-            "report", "study", "train", "spectrum", "kernels", "backend", "model", "data",
+            "report", "study", "train", "theory", "spectrum", "kernels", "backend", "model", "data",
         ],
     ),
 ];

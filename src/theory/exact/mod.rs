@@ -1,0 +1,3 @@
+//! Exact arithmetic over the rationals: nothing here rounds.
+
+pub mod strategies;

@@ -1,0 +1,40 @@
+//! Random exact cases, with the sizes and entries that proptest shrinks towards: one row, one column, zeros and ones.
+
+use crate::theory::number::{Matrix, Rational};
+use crate::theory::step::Step;
+use num_bigint::BigInt;
+use proptest::collection::vec;
+use proptest::strategy::Strategy;
+use std::ops::RangeInclusive;
+
+/// Sizes n, k, d of the exact cases: n < d, n = d and n > d all occur, and k on both sides of each.
+pub const SIZES: RangeInclusive<usize> = 1..=5;
+
+/// Integer entries of the exact cases.
+const ENTRIES: RangeInclusive<i32> = -9..=9;
+
+/// A matrix of small integers.
+pub fn integers(rows: usize, cols: usize) -> impl Strategy<Value = Matrix<Rational>> {
+    vec(ENTRIES, rows * cols).prop_map(move |entries| {
+        let entries = entries.into_iter().map(|x| Rational::from_integer(BigInt::from(x)));
+        Matrix::from_iterator(rows, cols, entries)
+    })
+}
+
+/// A plain SGD step of `depth` factors of small integers, η a ratio of small integers.
+pub fn steps(depth: usize) -> impl Strategy<Value = Step<Rational>> {
+    (SIZES, SIZES, SIZES).prop_flat_map(move |(n, k, d)| {
+        let width = move |j: usize| match j {
+            0 => n,
+            j if j == depth => d,
+            _ => k,
+        };
+        let factors: Vec<_> = (0..depth).map(|j| integers(width(j), width(j + 1)).boxed()).collect();
+        let learning_rate = (1i32..=9, 1i32..=9).prop_map(|(p, q)| Rational::new(p.into(), q.into()));
+        (factors, integers(n, d), learning_rate).prop_map(|(factors, gradient, learning_rate)| Step {
+            factors,
+            gradient,
+            learning_rate,
+        })
+    })
+}

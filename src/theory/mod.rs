@@ -1,0 +1,21 @@
+//! The theorem ledger: every statement of the paper and of the theory behind it, as code that can fail.
+//!
+//! One statement a file. The file's own comment is the statement (formula, hypotheses, proof, source): `docs/theorems.md` is
+//! made of these comments. Each file has a function that constructs what the statement says exists, a `check` that gives a
+//! [`check::Check`] for one case, and a `THEOREM` that puts it into the [`ledger`]. The property tests, `mlet verify` and the
+//! report on a trained checkpoint call the same `check`.
+//!
+//! Two independent ways of knowing: **exactly**, over the rationals ([`exact`]), where equality is `==`; and in **floating
+//! point**, against derived bounds. What is not a theorem as written is searched for its smallest counterexample ([`search`]).
+
+pub mod check;
+pub mod error;
+pub mod exact;
+pub mod ledger;
+pub mod number;
+pub mod one_step;
+pub mod search;
+pub mod step;
+
+pub use error::TheoryError;
+pub use number::{Matrix, Number, Rational};
