@@ -10,6 +10,7 @@ pub mod progress;
 pub mod spectrum;
 pub mod study;
 pub mod train;
+pub mod verify;
 
 /// A workbench for embedding tables in recommendation models.
 #[derive(Debug, Parser)]
@@ -37,6 +38,8 @@ pub enum Command {
     Spectrum(spectrum::Args),
     /// Run a study: a plan of arms and seeds
     Study(study::Args),
+    /// Check every statement of the theory: proved, within bounds, or refuted
+    Verify(verify::Args),
 }
 
 /// Runs one command.
@@ -49,5 +52,6 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Collapse(args) => collapse::run(args),
         Command::Spectrum(args) => spectrum::run(args),
         Command::Study(args) => study::run(args),
+        Command::Verify(args) => verify::run(args),
     }
 }

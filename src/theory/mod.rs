@@ -9,6 +9,7 @@
 //! point**, against derived bounds. What is not a theorem as written is searched for its smallest counterexample ([`search`]).
 
 pub mod check;
+pub mod document;
 pub mod error;
 pub mod exact;
 pub mod ledger;
