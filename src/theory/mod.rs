@@ -8,7 +8,9 @@
 //! Two independent ways of knowing: **exactly**, over the rationals ([`exact`]), where equality is `==`; and in **floating
 //! point**, against derived bounds. What is not a theorem as written is searched for its smallest counterexample ([`search`]).
 
+pub mod balance_drift;
 pub mod check;
+pub mod cross_category;
 pub mod document;
 pub mod error;
 pub mod exact;
