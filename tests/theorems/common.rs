@@ -1,31 +1,39 @@
 //! What the tests of all statements share.
 
 use mlet::theory::check::Check;
-use mlet::theory::error::TheoryError;
-use mlet::theory::search::{Budget, Found, random};
 use proptest::strategy::Strategy;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use std::fmt::{Debug, Display};
 
-/// Cases a mutation is given to be caught in.
-pub const MUTATION: Budget = Budget { cases: 256, seed: 7 };
+/// A wrong variant of a statement, and what is wrong with it.
+pub type Mutation<'a, C> = (&'a str, &'a dyn Fn(&C) -> Check);
 
-/// Fails unless the right statement holds on every case and each wrong variant fails on one of the same cases.
-pub fn catches<S>(
-    strategy: impl Fn() -> S,
-    right: impl Fn(&S::Value) -> Check,
-    wrong: &[(&str, &dyn Fn(&S::Value) -> Check)],
-) where
+/// Fails unless the right statement holds on every case and each wrong variant fails on one of the same 256 cases.
+pub fn catches<S>(strategy: S, right: impl Fn(&S::Value) -> Check, wrong: &[Mutation<S::Value>])
+where
     S: Strategy,
     S::Value: Debug + Display,
 {
-    let search = |check: &dyn Fn(&S::Value) -> Check| -> Found {
-        random(MUTATION, strategy(), |case| Ok::<_, TheoryError>(check(case)))
+    // The first case that tells right from wrong is enough: no shrinking.
+    let failure = |check: &dyn Fn(&S::Value) -> Check| {
+        let config = Config {
+            cases: 256,
+            failure_persistence: None,
+            max_shrink_iters: 0,
+            ..Config::default()
+        };
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
+        let holds = |case| match check(&case).holds() {
+            true => Ok(()),
+            false => Err(TestCaseError::fail(format!("{case}: {:?}", check(&case)))),
+        };
+        TestRunner::new_with_rng(config, rng).run(&strategy, holds).err()
     };
-    let found = search(&right);
-    assert!(found.holds(), "the right statement failed: {:?}", found.worst);
+    if let Some(failed) = failure(&right) {
+        panic!("the right statement failed: {failed}");
+    }
     for (name, check) in wrong {
-        let found = search(check);
-        assert!(!found.holds(), "not caught in {} cases: {name}", found.cases);
+        assert!(failure(check).is_some(), "not caught: {name}");
     }
 }
 

@@ -75,7 +75,7 @@ fn e1_catches_wrong_formulas() {
     let factor = against(|s| one_step::end_to_end_after(&at_rate(s, one_point_three())));
     let single_layer = against(|s| s.end_to_end() - &s.gradient * s.learning_rate.clone());
     catches(
-        || steps(2..=2),
+        steps(2..=2),
         one_step::check,
         &[
             ("no term in η²", &no_second_order),
@@ -108,7 +108,7 @@ fn e2_catches_wrong_formulas() {
         _ => cross_category::unseen_change(s, rows),
     });
     catches(
-        || steps_with_unseen_rows(1..=2),
+        steps_with_unseen_rows(1..=2),
         cross_category::check,
         &[
             ("ΔW_p = 0 for two layers", &single_layer),
@@ -154,7 +154,7 @@ fn e3_catches_wrong_formulas() {
         drift
     });
     catches(
-        || steps(2..=4),
+        steps(2..=4),
         balance_drift::check,
         &[
             ("conserved by discrete steps too", &conserved),

@@ -6,7 +6,7 @@ use num_bigint::BigInt;
 use num_traits::Zero;
 use proptest::arbitrary::any;
 use proptest::collection::vec;
-use proptest::strategy::{Just, Strategy};
+use proptest::strategy::Strategy;
 use std::ops::RangeInclusive;
 
 /// Sizes n, k, d of the exact cases: n < d, n = d and n > d all occur, and k on both sides of each.
@@ -25,32 +25,34 @@ pub fn integers(rows: usize, cols: usize) -> impl Strategy<Value = Matrix<Ration
 
 /// A plain SGD step of factors of small integers, η a ratio of small integers.
 pub fn steps(depths: RangeInclusive<usize>) -> impl Strategy<Value = Step<Rational>> {
-    (depths, SIZES, SIZES, SIZES).prop_flat_map(move |(depth, n, k, d)| {
-        let width = move |j: usize| match j {
-            0 => n,
-            j if j == depth => d,
-            _ => k,
-        };
-        let factors: Vec<_> = (0..depth).map(|j| integers(width(j), width(j + 1)).boxed()).collect();
-        (factors, integers(n, d), learning_rates()).prop_map(|(factors, gradient, learning_rate)| Step {
-            factors,
-            gradient,
-            learning_rate,
-        })
-    })
+    (depths, SIZES, SIZES, SIZES).prop_flat_map(|(depth, n, k, d)| step(depth, n, k, d))
 }
 
 /// As [`steps`], with at least one row of G zero.
 pub fn steps_with_unseen_rows(depths: RangeInclusive<usize>) -> impl Strategy<Value = Step<Rational>> {
-    steps(depths).prop_flat_map(|step| {
-        let n = step.gradient.nrows();
-        (Just(step), 0..n, vec(any::<bool>(), n)).prop_map(|(mut step, one, mut unseen)| {
+    // One flat map, not two: what proptest tries while shrinking multiplies with each that is nested.
+    (depths, SIZES, SIZES, SIZES).prop_flat_map(|(depth, n, k, d)| {
+        (step(depth, n, k, d), 0..n, vec(any::<bool>(), n)).prop_map(|(mut step, one, mut unseen)| {
             unseen[one] = true;
             for (row, _) in unseen.iter().enumerate().filter(|(_, unseen)| **unseen) {
                 step.gradient.row_mut(row).fill(Rational::zero());
             }
             step
         })
+    })
+}
+
+fn step(depth: usize, n: usize, k: usize, d: usize) -> impl Strategy<Value = Step<Rational>> {
+    let width = move |j: usize| match j {
+        0 => n,
+        j if j == depth => d,
+        _ => k,
+    };
+    let factors: Vec<_> = (0..depth).map(|j| integers(width(j), width(j + 1)).boxed()).collect();
+    (factors, integers(n, d), learning_rates()).prop_map(|(factors, gradient, learning_rate)| Step {
+        factors,
+        gradient,
+        learning_rate,
     })
 }
 
