@@ -3,7 +3,7 @@
 //! Tolerances as in LAPACK's DDRVBD: an error divided by `max(n, d)·ε·‖W‖` stays below 50 (docs/tolerances.md).
 
 use mlet::spectrum::table::{Factor, Table};
-use mlet::spectrum::{SpectrumError, measures, singular_values};
+use mlet::spectrum::{SpectrumError, leading, measures, singular_values};
 use nalgebra::DMatrix;
 use ndarray::Array2;
 
@@ -173,6 +173,95 @@ fn products_are_those_of_the_formed_table() {
             norm,
         );
     }
+}
+
+/// σ is that of [`singular_values`], V is orthonormal, and `‖W·vᵣ‖ = σᵣ`, `Wᵀ·W·vᵣ = σᵣ²·vᵣ`.
+#[test]
+fn leading_vectors_are_those_of_the_formed_table() {
+    let cases: [(&[usize], usize); 10] = [
+        (&[50, 8], 3),
+        (&[3000, 8], 8),
+        (&[3, 8], 2),
+        (&[50, 8, 3], 2),
+        (&[50, 3, 8], 3),
+        (&[50, 3, 8], 6), // past the inner width: zeros, and vectors all the same
+        (&[4, 9, 6], 99), // past min(n, d): min(n, d)
+        (&[6, 2, 2, 9], 6),
+        (&[5000, 6, 40], 5),
+        (&[3, 64, 8], 3),
+    ];
+    for (shape, count) in cases {
+        let factors: Vec<Array2<f64>> = shape
+            .windows(2)
+            .enumerate()
+            .map(|(j, s)| random(40 + j as u64, s[0], s[1]))
+            .collect();
+        let formed = factors.iter().skip(1).fold(factors[0].clone(), |w, f| w.dot(f));
+        let norm: f64 = factors.iter().map(|f| second_opinion(f)[0]).product();
+        let unit = *shape.iter().max().unwrap() as f64 * f64::EPSILON;
+        let factors: Vec<Factor> = factors.into_iter().map(|f| Factor::f64("f", f)).collect();
+        let (all, got) = (singular_values(&factors).unwrap(), leading(&factors, count).unwrap());
+        let count = count.min(formed.nrows()).min(formed.ncols());
+        assert_eq!(
+            (got.sigma.len(), got.v.nrows(), got.v.ncols()),
+            (count, formed.ncols(), count)
+        );
+        assert_close(
+            &format!("{shape:?}"),
+            &got.sigma,
+            &all[..count],
+            (unit / f64::EPSILON) as usize,
+            1,
+            norm,
+        );
+        let v = Array2::from_shape_fn((formed.ncols(), count), |at| got.v[at]);
+        let skew = (v.t().dot(&v) - Array2::<f64>::eye(count)).mapv(f64::abs);
+        assert!(skew.iter().all(|&x| x <= THRESHOLD * unit), "{shape:?}: {skew}");
+        let image = formed.dot(&v);
+        let back = formed.t().dot(&image);
+        for r in 0..count {
+            let length = image.column(r).dot(&image.column(r)).sqrt();
+            let ratio = (length - got.sigma[r]).abs() / (unit * norm);
+            assert!(
+                ratio <= THRESHOLD,
+                "{shape:?}: ‖W·v[{r}]‖ is {length}, not {}: {ratio}",
+                got.sigma[r]
+            );
+            let gap = &back.column(r) - &(&v.column(r) * got.sigma[r].powi(2));
+            let ratio = gap.dot(&gap).sqrt() / (unit * norm * norm);
+            assert!(ratio <= THRESHOLD, "{shape:?}: WᵀW·v[{r}] − σ²·v: {ratio}");
+        }
+    }
+}
+
+#[test]
+fn leading_vectors_of_scaled_zero_and_bad_tables() {
+    let w = random(5, 30, 4);
+    let base = leading(&[Factor::f64("w", w.clone())], 2).unwrap();
+    let got = leading(&[Factor::f64("w", w.mapv(|x| libm::ldexp(x, 900)))], 2).unwrap();
+    assert_eq!(got.v, base.v);
+    assert_eq!(
+        got.sigma,
+        base.sigma.iter().map(|&s| libm::ldexp(s, 900)).collect::<Vec<_>>()
+    );
+    let zero = leading(&[Factor::f64("w", w), Factor::f64("z", Array2::zeros((4, 3)))], 2).unwrap();
+    assert_eq!(zero.sigma, [0.0, 0.0]);
+    assert_eq!((zero.v[(0, 0)], zero.v[(1, 1)], zero.v[(1, 0)]), (1.0, 1.0, 0.0));
+    assert_eq!(
+        leading(&[Factor::f64("e", Array2::zeros((0, 3)))], 2)
+            .unwrap()
+            .v
+            .ncols(),
+        0
+    );
+    assert_eq!(leading(&[], 2), Err(SpectrumError::NoFactor));
+    let nan = leading(&[Factor::f64("b", Array2::from_elem((2, 2), f64::NAN))], 1);
+    assert!(matches!(nan, Err(SpectrumError::NotFinite { row: 0, column: 0, .. })));
+    let big = || Factor::f64("huge", Array2::from_elem((2, 2), 1e300));
+    assert_eq!(
+        leading(&[big(), big()], 1),
+        Err(SpectrumError::Overflow { tensor: "huge".into() })
+    );
 }
 
 #[test]
