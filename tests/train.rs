@@ -103,7 +103,7 @@ fn zero_steps_write_the_initial_checkpoint() {
     let config = mlet::model::Config::load(&run.join("config.toml")).unwrap();
     let dataset = mlet::data::dataset::Dataset::open(directory.path().join("data")).unwrap();
     let n = dataset.schema.categorical[4].num_embeddings;
-    let factors = mlet::train::initialize::initial_factors(&config, "C5", n);
+    let factors = mlet::train::initialize::initial_factors(&config, "C5", n).unwrap();
     assert_eq!(
         found.read("embedding.C5.factor.1", &[n, 6]).unwrap(),
         factors[0].iter().copied().collect::<Vec<_>>()

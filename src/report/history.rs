@@ -22,7 +22,13 @@ pub fn join(folder: &Path, tables: &mut [Table]) -> Vec<String> {
     };
     let mut notes = Vec::new();
     for table in tables.iter_mut() {
-        let initial = initial_factors(&config, &table.name, table.num_embeddings());
+        let initial = match initial_factors(&config, &table.name, table.num_embeddings()) {
+            Ok(initial) => initial,
+            Err(error) => {
+                notes.push(format!("The start of {} is not known: {error}.", table.name));
+                continue;
+            }
+        };
         let shapes = initial.iter().map(|f| f.dim());
         // A checkpoint of another shape than its config.toml says was not written by this run.
         if shapes.eq(table.factors.iter().map(|f| (f.rows(), f.cols()))) {

@@ -5,6 +5,7 @@ use crate::data::dataset::DatasetError;
 use crate::data::loader::LoaderError;
 use crate::model::checkpoint::CheckpointError;
 use crate::model::config::ConfigError;
+use crate::spectrum::decompose::DecomposeError;
 use std::path::{Path, PathBuf};
 
 /// Why a run cannot go on.
@@ -47,6 +48,14 @@ pub enum TrainError {
         expected: String,
         /// Hash of the data set
         found: String,
+    },
+    /// Balanced factors could not be made.
+    #[error("the balanced factors of `{feature}`: {source}")]
+    Initialize {
+        /// The feature whose table it is
+        feature: String,
+        /// Why
+        source: DecomposeError,
     },
     /// There is nothing to collapse.
     #[error("{0} is collapsed already")]

@@ -96,7 +96,10 @@ impl Model {
         // The first factors of all tables come first, then the second factors of all, ….
         let num_tables = model.architecture.tables.len();
         for (t, table) in model.architecture.tables.iter().enumerate() {
-            let initial = TableInitial::new(config, &table.feature, table.num_embeddings);
+            let initial = TableInitial::new(config, &table.feature, table.num_embeddings).map_err(|source| {
+                let feature = table.feature.clone();
+                TrainError::Initialize { feature, source }
+            })?;
             engine.write_region::<EngineError>(&factors[t].region, |rows, out| {
                 initial.first_rows(rows, out);
                 Ok(())

@@ -5,6 +5,7 @@ mod balanced;
 
 use crate::model::architecture::factor_name;
 use crate::model::config::{Config, Scheme};
+use crate::spectrum::decompose::DecomposeError;
 use balanced::balanced;
 use faer::Mat;
 use ndarray::Array2;
@@ -100,7 +101,10 @@ pub struct TableInitial {
 
 impl TableInitial {
     /// The initial factors of a table with `num_embeddings` rows.
-    pub fn new(config: &Config, feature: &str, num_embeddings: usize) -> Self {
+    ///
+    /// # Errors
+    /// [`DecomposeError`] where balanced factors are asked for of a table without rows or columns.
+    pub fn new(config: &Config, feature: &str, num_embeddings: usize) -> Result<Self, DecomposeError> {
         let d = config.model.embedding_dim;
         let inner = config.model.inner_dim.unwrap_or(d);
         let depth = config.depth();
@@ -111,15 +115,15 @@ impl TableInitial {
         if config.initialization.scheme == Scheme::Balanced && depth > 1 {
             let random = random(0, d);
             let distribution = Distribution::Uniform { bound };
-            let (projection, further) = balanced(config, feature, &random, distribution, num_embeddings);
+            let (projection, further) = balanced(config, feature, &random, distribution, num_embeddings)?;
             let projection = Some(projection);
-            return Self {
+            return Ok(Self {
                 random,
                 distribution,
                 scale: 1.0,
                 projection,
                 further,
-            };
+            });
         }
         // A single layer is a DLRM table whatever the scheme says of factors, unless the text is read literally.
         let distribution = match config.initialization.scheme {
@@ -130,13 +134,13 @@ impl TableInitial {
             let cols = if index + 1 == depth { d } else { inner };
             random(index, cols).matrix(inner, Distribution::Normal { std })
         });
-        Self {
+        Ok(Self {
             further: further.collect(),
             random: random(0, first_width),
             distribution,
             scale,
             projection: None,
-        }
+        })
     }
 
     /// Writes rows of the first factor, densely, into `out`.
@@ -169,13 +173,20 @@ impl TableInitial {
 }
 
 /// A feature's initial factors, in the order of the product.
-pub fn initial_factors(config: &Config, feature: &str, num_embeddings: usize) -> Vec<Array2<f32>> {
-    let initial = TableInitial::new(config, feature, num_embeddings);
+///
+/// # Errors
+/// As [`TableInitial::new`].
+pub fn initial_factors(
+    config: &Config,
+    feature: &str,
+    num_embeddings: usize,
+) -> Result<Vec<Array2<f32>>, DecomposeError> {
+    let initial = TableInitial::new(config, feature, num_embeddings)?;
     let mut first = Array2::zeros((num_embeddings, initial.first_width()));
     if let Some(values) = first.as_slice_mut() {
         initial.first_rows(0..num_embeddings, values);
     }
-    std::iter::once(first).chain(initial.further).collect()
+    Ok(std::iter::once(first).chain(initial.further).collect())
 }
 
 #[cfg(test)]
@@ -194,7 +205,7 @@ mod tests {
     #[test]
     fn a_row_does_not_depend_on_where_the_reading_starts() {
         for scheme in [Scheme::Paper, Scheme::Gaussian, Scheme::Balanced] {
-            let initial = TableInitial::new(&config(scheme, Some(6), None), "C1", 50);
+            let initial = TableInitial::new(&config(scheme, Some(6), None), "C1", 50).unwrap();
             let (mut all, mut part) = (vec![0.0; 50 * 6], vec![0.0; 3 * 6]);
             initial.first_rows(0..50, &mut all);
             initial.first_rows(20..23, &mut part);
@@ -204,7 +215,7 @@ mod tests {
 
     #[test]
     fn the_paper_starts_the_first_factor_as_a_table() {
-        let factors = initial_factors(&config(Scheme::Paper, Some(8), None), "C1", 100);
+        let factors = initial_factors(&config(Scheme::Paper, Some(8), None), "C1", 100).unwrap();
         assert_eq!(factors[0].dim(), (100, 8));
         assert_eq!(factors[1].dim(), (8, 4));
         let largest = factors[0].iter().fold(0f32, |m, v| m.max(v.abs()));
@@ -226,7 +237,7 @@ mod tests {
     #[test]
     fn balanced_factors_are_balanced_and_multiply_to_the_table() {
         for (n, inner, depth) in [(50, 6, 2), (50, 6, 3), (3, 6, 2), (50, 2, 2)] {
-            let factors = initial_factors(&config(Scheme::Balanced, Some(inner), Some(depth)), "C1", n);
+            let factors = initial_factors(&config(Scheme::Balanced, Some(inner), Some(depth)), "C1", n).unwrap();
             let wide: Vec<Array2<f64>> = factors.iter().map(|f| f.mapv(f64::from)).collect();
             for pair in wide.windows(2) {
                 let (left, right) = (pair[0].t().dot(&pair[0]), pair[1].dot(&pair[1].t()));
@@ -241,7 +252,7 @@ mod tests {
             if inner >= 4 {
                 let mut single = config(Scheme::Paper, None, None);
                 single.seed = 0;
-                let table = initial_factors(&single, "C1", n)[0].mapv(f64::from);
+                let table = initial_factors(&single, "C1", n).unwrap()[0].mapv(f64::from);
                 let product = wide[1..]
                     .iter()
                     .fold(wide[0].clone(), |product, factor| product.dot(factor));
