@@ -38,9 +38,11 @@ impl Region {
         self.matrix.shards.iter().filter_map(|shard| {
             let from = self.rows.start.max(shard.first_row);
             let to = self.rows.end.min(shard.first_row + shard.rows);
-            let within = from.checked_sub(shard.first_row)?..to.checked_sub(shard.first_row)?;
-            let piece = (shard.buffer, within, from - self.rows.start..to - self.rows.start);
-            (from < to).then_some(piece)
+            // Only then do the differences below exist: a shard before the region ends before the region starts.
+            (from < to).then(|| {
+                let within = from - shard.first_row..to - shard.first_row;
+                (shard.buffer, within, from - self.rows.start..to - self.rows.start)
+            })
         })
     }
 }
@@ -273,5 +275,39 @@ impl<A: Allocate> Room<'_, A> {
             factors.push(Factor { weight, rule });
         }
         Ok(factors)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::cpu::Memory;
+
+    /// Run with overflow checks (`cargo test`): a region has shards before it, behind it and across its ends.
+    #[test]
+    fn a_region_is_cut_where_its_shards_are() {
+        let mut memory = Memory::<f32>::new();
+        let mut shard = |first_row| {
+            let Ok(buffer) = memory.allocate_floats(12);
+            let rows = 3;
+            Shard {
+                buffer,
+                first_row,
+                rows,
+            }
+        };
+        let shards = vec![shard(0), shard(3), shard(6)];
+        let buffers: Vec<Floats> = shards.iter().map(|shard| shard.buffer).collect();
+        let pieces = |rows: Range<usize>| {
+            let matrix = ShardedRows {
+                shards: shards.clone(),
+                cols: 4,
+            };
+            Region { matrix, rows }.pieces().collect::<Vec<_>>()
+        };
+        assert_eq!(pieces(2..5), [(buffers[0], 2..3, 0..1), (buffers[1], 0..2, 1..3)]);
+        assert_eq!(pieces(7..9), [(buffers[2], 1..3, 0..2)]);
+        assert_eq!(pieces(3..6), [(buffers[1], 0..3, 0..3)]);
+        assert_eq!(pieces(4..4), []);
     }
 }
