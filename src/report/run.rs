@@ -219,17 +219,9 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
             .parent()
             .filter(|p| !p.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        {
-            // As any new file, less the umask; a temporary file would be for its owner alone.
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let mut beside = builder.tempfile_in(folder)?;
+        let mut beside = tempfile::NamedTempFile::new_in(folder)?;
         beside.write_all(bytes)?;
-        beside.persist(path).map_err(|error| error.error)?;
-        Ok(())
+        crate::model::publish(beside, path)
     };
     attempt().map_err(|source| ReportError::Write {
         path: path.to_path_buf(),
