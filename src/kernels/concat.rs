@@ -1,6 +1,6 @@
 //! The `cat` interaction: the feature vectors side by side, the bottom MLP's output first.
 
-use super::encode::{items, word};
+use super::encode::{Joined, items};
 use crate::backend::Matrix;
 use crate::backend::cpu::{Memory, Real};
 use crate::backend::gpu::{Call, Dispatch, Gpu, GpuError, shaders};
@@ -68,19 +68,7 @@ impl Backward {
 impl Forward {
     /// The dispatch of `forward`.
     pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
-        gpu.dispatch(&Call {
-            shader: &shaders::CONCAT,
-            entry: "forward",
-            constants: &[],
-            parameters: &parameters(self.bottom, self.pooled, self.out),
-            buffers: &[
-                (1, self.bottom.buffer.into()),
-                (2, self.pooled.buffer.into()),
-                (3, self.out.buffer.into()),
-            ],
-            workgroups: items(self.out.padded_len()),
-        })
-        .map(|made| vec![made])
+        joined(self.bottom, self.pooled, self.out).forward(gpu, &shaders::CONCAT)
     }
 }
 
@@ -91,7 +79,7 @@ impl Backward {
             shader: &shaders::CONCAT,
             entry: "backward",
             constants: &[],
-            parameters: &parameters(self.grad_bottom, self.grad_pooled, self.grad_out),
+            parameters: &joined(self.grad_bottom, self.grad_pooled, self.grad_out).parameters(),
             buffers: &[
                 (4, self.grad_out.buffer.into()),
                 (5, self.grad_bottom.buffer.into()),
@@ -103,8 +91,12 @@ impl Backward {
     }
 }
 
-/// The shader's parameter block.
-fn parameters(bottom: Matrix, pooled: Matrix, out: Matrix) -> [u32; 5] {
-    let (batch, features) = (bottom.rows, pooled.rows / bottom.rows);
-    [batch, features, bottom.cols, bottom.stride(), out.stride()].map(word)
+/// As the shader takes them.
+fn joined(bottom: Matrix, pooled: Matrix, out: Matrix) -> Joined {
+    Joined {
+        bottom,
+        pooled,
+        out,
+        lanes: 1,
+    }
 }

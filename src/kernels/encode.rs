@@ -1,6 +1,8 @@
 //! What the GPU encodings of the operations share.
 
-use crate::backend::gpu::{Family, MAX_WORKGROUPS, grid};
+use crate::backend::Matrix;
+use crate::backend::gpu::shaders::Shader;
+use crate::backend::gpu::{Call, Dispatch, Family, Gpu, GpuError, MAX_WORKGROUPS, grid};
 
 /// `WORKGROUP` of shaders/common/item.wgsl.
 const WORKGROUP: u32 = 64;
@@ -53,6 +55,44 @@ impl Blocks {
     pub fn grid(&self, count: usize) -> [u32; 3] {
         let layers = word(count).div_ceil(MAX_WORKGROUPS).max(1);
         [self.columns, word(count).div_ceil(layers), layers]
+    }
+}
+
+/// What `concat` and `interaction` have in common: F+1 vectors of every example, joined to one row.
+pub(super) struct Joined {
+    /// (B, d), or its gradient.
+    pub bottom: Matrix,
+    /// (B·F, d), or its gradient.
+    pub pooled: Matrix,
+    /// (B, …), or its gradient.
+    pub out: Matrix,
+    /// Elements that the shader reads of a vector at once: 1, or 4 where it reads vec4s.
+    pub lanes: usize,
+}
+
+impl Joined {
+    /// The shaders' parameter block: B, F, d, distance of the vectors, distance of the output's rows.
+    pub fn parameters(&self) -> [u32; 5] {
+        let (batch, features) = (self.bottom.rows, self.pooled.rows / self.bottom.rows);
+        let distance = self.bottom.stride() / self.lanes;
+        [batch, features, self.bottom.cols, distance, self.out.stride()].map(word)
+    }
+
+    /// The dispatch of `forward`: an invocation an element of the output.
+    pub fn forward(&self, gpu: &Gpu, shader: &'static Shader) -> Result<Vec<Dispatch>, GpuError> {
+        let made = gpu.dispatch(&Call {
+            shader,
+            entry: "forward",
+            constants: &[],
+            parameters: &self.parameters(),
+            buffers: &[
+                (1, self.bottom.buffer.into()),
+                (2, self.pooled.buffer.into()),
+                (3, self.out.buffer.into()),
+            ],
+            workgroups: items(self.out.padded_len()),
+        })?;
+        Ok(vec![made])
     }
 }
 

@@ -1,7 +1,7 @@
 //! DLRM's dot interaction (Naumov et al. 2019, section 2.1.3): the F+1 vectors v₀ = bottom MLP's output, v₁… = the pooled
 //! features; all products ⟨vᵢ, vⱼ⟩ with i > j, row-major, behind v₀.
 
-use super::encode::{items, word};
+use super::encode::{Joined, items};
 use crate::backend::Matrix;
 use crate::backend::cpu::{Memory, Real};
 use crate::backend::gpu::{Call, Dispatch, Gpu, GpuError, shaders};
@@ -138,19 +138,7 @@ fn axpy<T: Real>(a: T, x: &[T], y: &mut [T]) {
 impl Forward {
     /// The dispatch of `forward`.
     pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
-        gpu.dispatch(&Call {
-            shader: &shaders::INTERACTION,
-            entry: "forward",
-            constants: &[],
-            parameters: &parameters(self.bottom, self.pooled, self.out),
-            buffers: &[
-                (1, self.bottom.buffer.into()),
-                (2, self.pooled.buffer.into()),
-                (3, self.out.buffer.into()),
-            ],
-            workgroups: items(self.out.padded_len()),
-        })
-        .map(|made| vec![made])
+        joined(self.bottom, self.pooled, self.out).forward(gpu, &shaders::INTERACTION)
     }
 }
 
@@ -161,7 +149,7 @@ impl Backward {
             shader: &shaders::INTERACTION,
             entry: "backward",
             constants: &[],
-            parameters: &parameters(self.bottom, self.pooled, self.grad_out),
+            parameters: &joined(self.bottom, self.pooled, self.grad_out).parameters(),
             buffers: &[
                 (1, self.bottom.buffer.into()),
                 (2, self.pooled.buffer.into()),
@@ -175,8 +163,12 @@ impl Backward {
     }
 }
 
-/// The shader's parameter block.
-fn parameters(bottom: Matrix, pooled: Matrix, out: Matrix) -> [u32; 5] {
-    let (batch, features) = (bottom.rows, pooled.rows / bottom.rows);
-    [batch, features, bottom.cols, bottom.stride() / 4, out.stride()].map(word)
+/// As the shader takes them.
+fn joined(bottom: Matrix, pooled: Matrix, out: Matrix) -> Joined {
+    Joined {
+        bottom,
+        pooled,
+        out,
+        lanes: 4,
+    }
 }
