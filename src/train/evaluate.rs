@@ -3,8 +3,10 @@
 use super::engine::{Engine, Program};
 use super::error::TrainError;
 use super::metrics::{self, Bucket, Quality};
+use super::network::BatchBuffers;
 use super::parameters::Parameters;
-use super::step::{self, Step};
+use super::step;
+use crate::backend::Matrix;
 use crate::data::dataset::Dataset;
 use crate::data::examples::Examples;
 use crate::data::loader::{Batch, RowLayout};
@@ -27,7 +29,8 @@ pub struct Evaluation {
 
 /// A forward pass made ready, over the parameters of a model.
 pub struct Evaluator {
-    step: Step,
+    buffers: BatchBuffers,
+    logit: Matrix,
     program: Program,
     layout: RowLayout,
     batch: Batch,
@@ -44,7 +47,7 @@ impl Evaluator {
         engine: &mut Engine,
     ) -> Result<Self, TrainError> {
         let step = step::build(architecture, parameters, BATCH_SIZE, None, engine)?;
-        let program = engine.compile(step.operations.clone())?;
+        let program = engine.compile(step.operations)?;
         let layout = parameters.row_layout();
         let batch = Batch::new(
             BATCH_SIZE,
@@ -61,7 +64,8 @@ impl Evaluator {
             layout,
             batch,
             frequencies: frequencies.collect::<Result<_, _>>()?,
-            step,
+            buffers: step.batch,
+            logit: step.logit,
         })
     }
 
@@ -79,14 +83,14 @@ impl Evaluator {
 
     /// The logit of every example.
     pub fn logits(&mut self, examples: &Examples, engine: &mut Engine) -> Result<Vec<f32>, TrainError> {
-        let stride = self.step.logit.stride();
+        let stride = self.logit.stride();
         let mut logits = Vec::with_capacity(examples.len());
         for first in (0..examples.len()).step_by(BATCH_SIZE) {
             let rows = first..(first + BATCH_SIZE).min(examples.len());
             let count = rows.len();
             self.batch.fill(examples, rows, &self.layout)?;
-            engine.enqueue(&self.step.batch, &self.batch, &self.program)?;
-            let padded = engine.read(self.step.logit.buffer, 0..count * stride)?;
+            engine.enqueue(&self.buffers, &self.batch, &self.program)?;
+            let padded = engine.read(self.logit.buffer, 0..count * stride)?;
             logits.extend(padded.iter().step_by(stride));
         }
         Ok(logits)

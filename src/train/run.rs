@@ -6,10 +6,11 @@ use super::engine::{Engine, Program};
 use super::evaluate::Evaluator;
 use super::folder::write_beside;
 use super::log::Log;
-use super::network::LOSS_SLOTS;
+use super::network::{BatchBuffers, LOSS_SLOTS};
 use super::state::Model;
-use super::step::{self, Step};
+use super::step;
 use super::summary::{Summary, TableBytes};
+use crate::backend::Floats;
 use crate::data::dataset::Dataset;
 use crate::data::examples::Examples;
 use crate::data::schema::Split;
@@ -116,7 +117,8 @@ struct Run<'a> {
     folder: RunFolder,
     model: Model,
     engine: Engine,
-    step: Step,
+    batch: BatchBuffers,
+    losses: Floats,
     program: Program,
     start: u64,
     end: u64,
@@ -134,7 +136,7 @@ impl<'a> Run<'a> {
         let (architecture, parameters) = (&model.architecture, &model.parameters);
         let loss = Some(config.training.loss);
         let step = step::build(architecture, parameters, config.training.batch_size, loss, &mut engine)?;
-        let program = engine.compile(step.operations.clone())?;
+        let program = engine.compile(step.operations)?;
         let all = config.training.epochs * steps_per_epoch(config, dataset.schema.rows.train);
         let end = config.training.max_steps.map_or(all, |max| max.min(all));
         Ok(Self {
@@ -143,7 +145,8 @@ impl<'a> Run<'a> {
             folder,
             model,
             engine,
-            step,
+            batch: step.batch,
+            losses: step.losses,
             program,
             start,
             end,
@@ -180,11 +183,11 @@ impl<'a> Run<'a> {
         let (config, steps) = (self.config, self.start..self.end);
         let empty = self
             .model
-            .empty_batch(config.training.batch_size, self.step.batch.sparse.capacity);
+            .empty_batch(config.training.batch_size, self.batch.sparse.capacity);
         let layout = self.model.parameters.row_layout();
         batches::ahead(config, examples, &layout, empty, steps, |prepared, steps_left| {
             let Prepared { step, batch, .. } = &prepared;
-            self.engine.enqueue(&self.step.batch, batch, &self.program)?;
+            self.engine.enqueue(&self.batch, batch, &self.program)?;
             log.count(batch.counts[0]);
             observer.step(step + 1);
             let done = step + 1;
@@ -205,7 +208,7 @@ impl<'a> Run<'a> {
 
     /// Reads the losses of the steps since the last reading; `done` steps are done.
     fn collect_losses(&mut self, log: &mut Log, done: u64) -> Result<(), TrainError> {
-        let slots = self.engine.read(self.step.losses, 0..LOSS_SLOTS)?;
+        let slots = self.engine.read(self.losses, 0..LOSS_SLOTS)?;
         log.collect(&slots, done, self.config.optimizer.learning_rate)
     }
 
