@@ -14,9 +14,13 @@ pub mod cross_category;
 pub mod document;
 pub mod error;
 pub mod exact;
+pub mod floating;
 pub mod ledger;
+pub mod matrices;
 pub mod number;
 pub mod one_step;
+pub mod qr_floating;
+pub mod residuals;
 pub mod search;
 pub mod step;
 
