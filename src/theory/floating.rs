@@ -102,7 +102,9 @@ pub fn greatest(matrix: &Matrix<f64>) -> f64 {
 
 /// The 1-norm: the greatest sum of a column's |entries|; ∞ where an entry is not finite.
 pub fn norm_1(matrix: &Matrix<f64>) -> f64 {
-    let sums = matrix.column_iter().map(|c| c.iter().map(|x| Float::abs(*x)).sum::<f64>());
+    let sums = matrix
+        .column_iter()
+        .map(|c| c.iter().map(|x| Float::abs(*x)).sum::<f64>());
     // f64::max would pass over a NaN.
     sums.fold(0.0, |m, s| if s.is_finite() { Float::max(m, s) } else { f64::INFINITY })
 }

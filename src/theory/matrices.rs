@@ -126,7 +126,12 @@ pub fn special(inner: impl Fn(usize, usize) -> Vec<usize>) -> Vec<Case> {
             let mut inner = inner(n, d);
             inner.sort_unstable();
             inner.dedup();
-            cases.extend(inner.into_iter().filter(|&k| k > 0).map(|k| Case { kind, n, d, k, seed: 0 }));
+            cases.extend(
+                inner
+                    .into_iter()
+                    .filter(|&k| k > 0)
+                    .map(|k| Case { kind, n, d, k, seed: 0 }),
+            );
         }
     }
     cases
@@ -161,7 +166,10 @@ impl Case {
         let r = n.min(d);
         // Values of T as f64; the scaled types round once more.
         let eps = 2.0 * super::floating::unit_roundoff::<T>();
-        let (least, most): (f64, f64) = (T::min_positive_value().into(), <T as num_traits::Float>::max_value().into());
+        let (least, most): (f64, f64) = (
+            T::min_positive_value().into(),
+            <T as num_traits::Float>::max_value().into(),
+        );
         let times = |scale: f64| rounded_times::<T>(&uniform(n, d, &mut generator(seed)), scale);
         let planted = |sigma: Vec<f64>| rounded_times::<T>(&with_singular_values(&sigma, n, d, seed), 1.0);
         match kind {
@@ -271,14 +279,23 @@ mod tests {
             let (single, double): (Matrix<f32>, Matrix<f64>) = (case.matrix(), case.matrix());
             assert_eq!(double, case.matrix(), "{case}");
             assert_eq!(single.shape(), (case.n, case.d), "{case}");
-            assert!(greatest(&double).is_finite() && greatest(&widened(&single)).is_finite(), "{case}");
+            assert!(
+                greatest(&double).is_finite() && greatest(&widened(&single)).is_finite(),
+                "{case}"
+            );
             assert_eq!(greatest(&double) == 0.0, case.kind == Kind::Zero, "{case}");
         }
     }
 
     #[test]
     fn scales_reach_the_ends_of_the_range() {
-        let case = |kind| Case { kind, n: 20, d: 20, k: 1, seed: 3 };
+        let case = |kind| Case {
+            kind,
+            n: 20,
+            d: 20,
+            k: 1,
+            seed: 3,
+        };
         assert!(case(Kind::Subnormal).matrix::<f64>().iter().any(|x| x.is_subnormal()));
         assert!(case(Kind::Subnormal).matrix::<f32>().iter().any(|x| x.is_subnormal()));
         assert!(greatest(&case(Kind::Greatest).matrix::<f64>()) > f64::MAX / 50.0);
@@ -293,14 +310,23 @@ mod tests {
             let found = singular_values(view(&with_singular_values(&sigma, n, d, 5))).unwrap();
             for (x, y) in found.iter().zip(sigma) {
                 // 8 reflections and a decomposition, each within a few max(n, d)·ε of ‖σ‖.
-                assert!((x - y).abs() <= 10.0 * 30.0 * f64::EPSILON * 3.0, "{n}×{d}: {x} for {y}");
+                assert!(
+                    (x - y).abs() <= 10.0 * 30.0 * f64::EPSILON * 3.0,
+                    "{n}×{d}: {x} for {y}"
+                );
             }
         }
     }
 
     #[test]
     fn half_the_rank_is_gone() {
-        let case = Case { kind: Kind::RankDeficient, n: 10, d: 12, k: 1, seed: 1 };
+        let case = Case {
+            kind: Kind::RankDeficient,
+            n: 10,
+            d: 12,
+            k: 1,
+            seed: 1,
+        };
         let sigma = singular_values(view(&case.matrix::<f64>())).unwrap();
         assert!(sigma[4] > 1e-3 * sigma[0] && sigma[5] < 1e-13 * sigma[0], "{sigma:?}");
     }

@@ -10,6 +10,7 @@
 
 pub mod balance_drift;
 pub mod check;
+pub mod closest_floating;
 pub mod cross_category;
 pub mod document;
 pub mod error;
@@ -23,6 +24,7 @@ pub mod qr_floating;
 pub mod residuals;
 pub mod search;
 pub mod step;
+pub mod weyl_floating;
 
 pub use error::TheoryError;
 pub use number::{Matrix, Number, Rational};

@@ -2,7 +2,7 @@
 
 use super::check::Check;
 use super::error::{TheoryError, finite};
-use super::floating::{Floating, matrix, named, view, widened};
+use super::floating::{Floating, named, view, widened};
 use super::ledger::{Arithmetic, Expected, Row};
 use super::matrices::{self, Case};
 use super::number::Matrix;
@@ -11,7 +11,7 @@ use super::search::{self, Budget, Found};
 use crate::spectrum::decompose::{Qr, qr_full};
 
 /// Theorem 2.1 in f32.
-pub(super) const F32: Row = Row {
+pub const F32: Row = Row {
     id: "T2.1-f32",
     claim: "for k ≥ d, factorize_qr(W, k) gives W = W₁·W₂ to rounding in f32, with Wᵀ = QR and QᵀQ = I",
     arithmetic: Arithmetic::Floating,
@@ -21,7 +21,7 @@ pub(super) const F32: Row = Row {
 };
 
 /// Theorem 2.1 in f64.
-pub(super) const F64: Row = Row {
+pub const F64: Row = Row {
     id: "T2.1-f64",
     claim: "for k ≥ d, factorize_qr(W, k) gives W = W₁·W₂ to rounding in f64, with Wᵀ = QR and QᵀQ = I",
     run: run::<f64>,
@@ -74,15 +74,27 @@ pub fn check<T: Floating>(w: &Matrix<T>, k: usize) -> Result<Check, TheoryError>
 pub fn check_factors<T: Floating>(w: &Matrix<T>, k: usize, w1: &Matrix<T>, w2: &Matrix<T>) -> Check {
     let (n, d) = w.shape();
     if w1.shape() != (n, k) || w2.shape() != (k, d) || k < d {
-        let shapes = format!("W₁ is {:?} and W₂ {:?}, for W {:?} and k = {k}", w1.shape(), w2.shape(), w.shape());
+        let shapes = format!(
+            "W₁ is {:?} and W₂ {:?}, for W {:?} and k = {k}",
+            w1.shape(),
+            w2.shape(),
+            w.shape()
+        );
         return Check::failed(QR_THRESHOLD, shapes);
     }
     let q = w2.rows(0, d).transpose();
     let (wide_1, wide_2) = (widened(w1), widened(w2));
     let triangular = (0..n).all(|i| (i + 1..k).all(|j| wide_1[(i, j)] == 0.0));
-    let padded = wide_1.columns(d, k - d).iter().chain(wide_2.rows(d, k - d).iter()).all(|&x| x == 0.0);
+    let padded = wide_1
+        .columns(d, k - d)
+        .iter()
+        .chain(wide_2.rows(d, k - d).iter())
+        .all(|&x| x == 0.0);
     if !triangular || !padded {
-        return Check::failed(QR_THRESHOLD, "W₁ = Rᵀ·I_dk, W₂ = I_dkᵀ·Qᵀ have zeros that these factors do not".into());
+        return Check::failed(
+            QR_THRESHOLD,
+            "W₁ = Rᵀ·I_dk, W₂ = I_dkᵀ·Qᵀ have zeros that these factors do not".into(),
+        );
     }
     let product = residuals::factorisation(w, &[w1.clone(), w2.clone()]);
     let orthogonality = residuals::orthogonality(&q);

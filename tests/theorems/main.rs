@@ -3,3 +3,4 @@
 
 mod common;
 mod dynamics_exact;
+mod floating;

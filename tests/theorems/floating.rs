@@ -1,0 +1,45 @@
+//! The floating-point halves: LAPACK's ratios over LAPACK's matrices, intervals for singular values, the closest product.
+
+use crate::common::assert_holds;
+use mlet::theory::matrices::{random, random_wide};
+use mlet::theory::search::Budget;
+use mlet::theory::{closest_floating, qr_floating, weyl_floating};
+use proptest::prelude::*;
+
+proptest! {
+    #[test]
+    fn t2_1_factorises_to_rounding(case in random_wide()) {
+        assert_holds(qr_floating::check::<f32>(&case.matrix(), case.k).unwrap());
+        assert_holds(qr_floating::check::<f64>(&case.matrix(), case.k).unwrap());
+    }
+
+    #[test]
+    fn t2_2_quantified_nothing_is_closer(case in random()) {
+        assert_holds(closest_floating::check::<f32>(&case.matrix(), case.k, case.seed).unwrap());
+        assert_holds(closest_floating::check::<f64>(&case.matrix(), case.k, case.seed).unwrap());
+    }
+
+    #[test]
+    fn e10_two_decompositions_agree(case in random()) {
+        assert_holds(weyl_floating::check::<f32>(&case.matrix()).unwrap());
+        assert_holds(weyl_floating::check::<f64>(&case.matrix()).unwrap());
+    }
+}
+
+#[test]
+fn rows_hold() {
+    use mlet::theory::ledger::Row;
+    let rows: [&Row; 6] = [
+        &qr_floating::F32,
+        &qr_floating::F64,
+        &weyl_floating::F32,
+        &weyl_floating::F64,
+        &closest_floating::F32,
+        &closest_floating::F64,
+    ];
+    for row in rows {
+        let start = std::time::Instant::now();
+        let entry = row.entry(Budget { cases: 256, seed: 0 });
+        eprintln!("{entry:?} {:?}", start.elapsed());
+    }
+}
