@@ -27,9 +27,8 @@ proptest! {
 }
 
 #[test]
-fn rows_hold() {
-    use mlet::theory::ledger::Row;
-    let rows: [&Row; 6] = [
+fn rows_hold_on_all_special_matrices() {
+    let rows = [
         &qr_floating::F32,
         &qr_floating::F64,
         &weyl_floating::F32,
@@ -38,8 +37,7 @@ fn rows_hold() {
         &closest_floating::F64,
     ];
     for row in rows {
-        let start = std::time::Instant::now();
-        let entry = row.entry(Budget { cases: 256, seed: 0 });
-        eprintln!("{entry:?} {:?}", start.elapsed());
+        let entry = row.entry(Budget { cases: 64, seed: 1 });
+        assert_eq!(entry.status, row.expected_status(), "{entry:?}");
     }
 }
