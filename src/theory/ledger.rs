@@ -1,7 +1,7 @@
 //! The ledger: every statement, how it is checked, and what it is expected to be.
 
 use super::search::{Budget, Found};
-use super::{balance_drift, cross_category, one_step};
+use super::{balance_drift, cross_category, one_step, velocity};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::fmt;
@@ -90,7 +90,12 @@ pub struct Entry {
 }
 
 /// Every statement, in the order of theory and paper.
-pub const THEOREMS: &[Theorem] = &[one_step::THEOREM, cross_category::THEOREM, balance_drift::THEOREM];
+pub const THEOREMS: &[Theorem] = &[
+    one_step::THEOREM,
+    cross_category::THEOREM,
+    balance_drift::THEOREM,
+    velocity::THEOREM,
+];
 
 /// The rows named: all for an empty list, else those whose id is, or begins with, one of the names (`T2.2` also means
 /// `T2.2-corrected`).

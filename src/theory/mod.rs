@@ -23,7 +23,9 @@ pub mod one_step;
 pub mod qr_floating;
 pub mod residuals;
 pub mod search;
+pub mod slopes;
 pub mod step;
+pub mod velocity;
 pub mod weyl_floating;
 
 pub use error::TheoryError;
