@@ -11,7 +11,7 @@ const MAY_USE: [(&str, &[&str]); 10] = [
     ("kernels", &["backend"]),
     ("spectrum", &["model"]),
     ("theory", &["spectrum"]),
-    ("train", &["kernels", "backend", "model", "data", "spectrum"]),
+    ("train", &["kernels", "backend", "model", "data", "theory", "spectrum"]),
     ("study", &["train", "model", "data", "spectrum"]),
     ("report", &["study", "train", "spectrum", "model", "data"]),
     (

@@ -108,6 +108,16 @@ pub struct Args {
     /// Steps between checkpoints; 0: at the end and on Ctrl-C [default: 0]
     #[arg(long, value_name = "STEPS")]
     checkpoint_every: Option<u64>,
+    /// Steps between lines of metrics.jsonl with the predicted and the actual change of leading singular values; 0: none.
+    /// Plain SGD only; the trained model is the same with and without [default: 0]
+    #[arg(long, value_name = "EVERY")]
+    monitor_dynamics: Option<u64>,
+    /// Features to monitor [default: the three with the largest tables]
+    #[arg(long, value_name = "FEATURES", value_delimiter = ',')]
+    monitor_features: Option<Vec<String>>,
+    /// Leading singular values to monitor, of each feature [default: 3]
+    #[arg(long, value_name = "COUNT")]
+    monitor_values: Option<usize>,
 }
 
 /// Runs `mlet train`.
@@ -223,6 +233,14 @@ fn flags(args: &Args) -> toml::Table {
     put("training", "loss", text(&args.loss));
     put("training", "log_every", integer(args.log_every));
     put("training", "checkpoint_every", integer(args.checkpoint_every));
+    put("training", "monitor_dynamics", integer(args.monitor_dynamics));
+    let names = |names: &Vec<String>| toml::Value::Array(names.iter().cloned().map(toml::Value::String).collect());
+    put(
+        "training",
+        "monitor_features",
+        args.monitor_features.as_ref().map(names),
+    );
+    put("training", "monitor_values", integer(args.monitor_values));
     table
 }
 

@@ -6,6 +6,7 @@ use crate::data::loader::LoaderError;
 use crate::model::checkpoint::CheckpointError;
 use crate::model::config::ConfigError;
 use crate::spectrum::decompose::DecomposeError;
+use crate::theory::velocity::VelocityError;
 use std::path::{Path, PathBuf};
 
 /// Why a run cannot go on.
@@ -63,6 +64,24 @@ pub enum TrainError {
     /// There is no table to train.
     #[error("{0} has no categorical feature, so there is no table to train")]
     NoTables(PathBuf),
+    /// A feature that the data set has not.
+    #[error("there is no feature {feature} in the data set; there are {known}")]
+    NoFeature {
+        /// The name
+        feature: String,
+        /// The data set's features
+        known: String,
+    },
+    /// How singular values move cannot be said.
+    #[error("the dynamics of {feature} at step {step}: {source}")]
+    Dynamics {
+        /// The feature
+        feature: String,
+        /// Steps done
+        step: u64,
+        /// Why
+        source: VelocityError,
+    },
     /// Row numbers do not fit 32 bits.
     #[error("{data}: {what} is {size}, more than the 4,294,967,295 that 32-bit numbers count: {remedy}")]
     TooLarge {

@@ -1,5 +1,6 @@
-//! `metrics.jsonl`: one object a log interval.
+//! `metrics.jsonl`: one object a log interval, and one a look at a feature's singular values.
 
+use super::dynamics::Dynamics;
 use super::error::TrainError;
 use super::folder::write_beside;
 use super::network::LOSS_SLOTS;
@@ -8,7 +9,7 @@ use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// One line of `metrics.jsonl`.
+/// A line of `metrics.jsonl` about the loss.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Metric {
     /// Steps done.
@@ -23,6 +24,26 @@ pub struct Metric {
     pub examples_per_second: f64,
     /// Seconds of training up to here, over all sessions of the run.
     pub seconds: f64,
+}
+
+/// Any line of `metrics.jsonl`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Line {
+    /// The loss.
+    Metric(Metric),
+    /// How a feature's singular values moved.
+    Dynamics(Dynamics),
+}
+
+impl Line {
+    /// Steps done.
+    pub fn step(&self) -> u64 {
+        match self {
+            Self::Metric(metric) => metric.step,
+            Self::Dynamics(dynamics) => dynamics.step,
+        }
+    }
 }
 
 /// `metrics.jsonl` as it grows.
@@ -47,9 +68,11 @@ impl Log {
             let file = std::fs::File::open(path).map_err(TrainError::io(path))?;
             for line in std::io::BufReader::new(file).lines() {
                 let line = line.map_err(TrainError::io(path))?;
-                match serde_json::from_str::<Metric>(&line) {
-                    Ok(metric) if metric.step <= start => last = Some(metric),
-                    _ => break,
+                match serde_json::from_str::<Line>(&line) {
+                    Ok(found) if found.step() > start => break,
+                    Ok(Line::Metric(metric)) => last = Some(metric),
+                    Ok(Line::Dynamics(_)) => {}
+                    Err(_) => break,
                 }
                 kept.extend_from_slice(line.as_bytes());
                 kept.push(b'\n');
@@ -110,8 +133,16 @@ impl Log {
             seconds: self.seconds,
         };
         (self.loss_sum, self.examples_in_line) = (0.0, 0);
-        let line = serde_json::to_string(&metric).unwrap_or_default();
-        writeln!(self.file, "{line}").map_err(TrainError::io(&self.path))?;
+        self.line(&metric)?;
         Ok(metric)
+    }
+
+    pub(super) fn dynamics(&mut self, dynamics: &Dynamics) -> Result<(), TrainError> {
+        self.line(dynamics)
+    }
+
+    fn line(&mut self, line: &impl Serialize) -> Result<(), TrainError> {
+        let line = serde_json::to_string(line).unwrap_or_default();
+        writeln!(self.file, "{line}").map_err(TrainError::io(&self.path))
     }
 }

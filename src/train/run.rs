@@ -2,6 +2,7 @@
 //! `checkpoint.safetensors`.
 
 use super::batches::{self, Prepared, steps_per_epoch};
+use super::dynamics::Monitor;
 use super::engine::{Engine, Program};
 use super::evaluate::Evaluator;
 use super::folder::write_beside;
@@ -13,6 +14,7 @@ use super::summary::{Summary, TableBytes};
 use crate::backend::Floats;
 use crate::data::dataset::Dataset;
 use crate::data::examples::Examples;
+use crate::data::loader::Batch;
 use crate::data::schema::Split;
 use crate::model::Config;
 use crate::model::checkpoint::Checkpoint;
@@ -21,7 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use super::error::TrainError;
 pub use super::folder::RunFolder;
-pub use super::log::Metric;
+pub use super::log::{Line, Metric};
 
 /// Who wants to know how a run goes.
 pub trait Observer {
@@ -120,6 +122,7 @@ struct Run<'a> {
     batch: BatchBuffers,
     losses: Floats,
     program: Program,
+    monitor: Option<Monitor>,
     start: u64,
     end: u64,
 }
@@ -136,6 +139,7 @@ impl<'a> Run<'a> {
         let (architecture, parameters) = (&model.architecture, &model.parameters);
         let loss = Some(config.training.loss);
         let step = step::build(architecture, parameters, config.training.batch_size, loss, &mut engine)?;
+        let monitor = Monitor::new(config, architecture, step.grad_rows)?;
         let program = engine.compile(step.operations)?;
         let all = config.training.epochs * steps_per_epoch(config, dataset.schema.rows.train);
         let end = config.training.max_steps.map_or(all, |max| max.min(all));
@@ -148,6 +152,7 @@ impl<'a> Run<'a> {
             batch: step.batch,
             losses: step.losses,
             program,
+            monitor,
             start,
             end,
         })
@@ -187,10 +192,10 @@ impl<'a> Run<'a> {
         let layout = self.model.parameters.row_layout();
         batches::ahead(config, examples, &layout, empty, steps, |prepared, steps_left| {
             let Prepared { step, batch, .. } = &prepared;
-            self.engine.enqueue(&self.batch, batch, &self.program)?;
-            log.count(batch.counts[0]);
-            observer.step(step + 1);
             let done = step + 1;
+            self.take_step(batch, done, log)?;
+            log.count(batch.counts[0]);
+            observer.step(done);
             let stopping = stop.load(Ordering::Relaxed);
             if done % config.training.log_every == 0 || done == self.end || stopping {
                 let metric = self.log_line(log, done, f64::from(batch.scalars[0]))?;
@@ -204,6 +209,22 @@ impl<'a> Run<'a> {
             }
             Ok((prepared, !stopping))
         })
+    }
+
+    /// Runs the step that makes `done` steps, with a look at the singular values before and after where one is due.
+    fn take_step(&mut self, batch: &Batch, done: u64, log: &mut Log) -> Result<(), TrainError> {
+        let monitor = self.monitor.as_ref().filter(|monitor| monitor.due(done));
+        let before = match monitor {
+            Some(monitor) => monitor.before(&mut self.engine, &self.model)?,
+            None => Vec::new(),
+        };
+        self.engine.enqueue(&self.batch, batch, &self.program)?;
+        if let Some(monitor) = monitor {
+            for line in monitor.after(before, &mut self.engine, &self.model, batch, done)? {
+                log.dynamics(&line)?;
+            }
+        }
+        Ok(())
     }
 
     /// Reads the losses of the steps since the last reading; `done` steps are done.

@@ -9,6 +9,7 @@ use crate::data::loader::Batch;
 use crate::data::schema::Schema;
 use crate::model::architecture::{TableShape, collapsed_name};
 use crate::model::checkpoint::{self, Checkpoint, Metadata, Tensor};
+use crate::model::config::Training;
 use crate::model::{Architecture, Config};
 use ndarray::Array2;
 use std::cell::RefCell;
@@ -179,15 +180,16 @@ impl Model {
     }
 }
 
-/// The part of the configuration that decides the numbers: where it was computed and where the data lay must not change the
-/// checkpoint's bytes.
+/// The part of the configuration that decides the numbers: where it was computed, where the data lay and what was looked at on
+/// the way must not change the checkpoint's bytes.
 fn checkpoint_config(config: &Config) -> Config {
-    Config {
-        data: Default::default(),
-        device: "auto".into(),
-        threads: 0,
-        ..config.clone()
-    }
+    let mut config = config.clone();
+    (config.data, config.device, config.threads) = (Default::default(), "auto".into(), 0);
+    let unwatched = Training::default();
+    config.training.monitor_dynamics = unwatched.monitor_dynamics;
+    config.training.monitor_features = unwatched.monitor_features;
+    config.training.monitor_values = unwatched.monitor_values;
+    config
 }
 
 fn write_array(engine: &mut Engine, named: &Named, values: &Array2<f32>) -> Result<(), EngineError> {

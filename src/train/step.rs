@@ -16,6 +16,8 @@ pub struct Step {
     pub operations: Vec<Operation>,
     /// (B, 1): the logits.
     pub logit: Matrix,
+    /// (capacity, d): ∂loss/∂(W1·W2⋯WN) on the batch's unique rows, there until the next step; when training.
+    pub grad_rows: Option<Matrix>,
     /// (slots): the mean loss of a batch goes to `losses[counts[SLOT]]`.
     pub losses: Floats,
 }
@@ -61,6 +63,7 @@ pub fn build<A: Allocate>(
         batch,
         operations,
         logit: logit.value,
+        grad_rows: rows.grad,
         losses,
     })
 }

@@ -1,6 +1,6 @@
 //! Which configurations make sense.
 
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, Rule};
 
 impl Config {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
@@ -43,6 +43,16 @@ impl Config {
         }
         if self.training.log_every == 0 {
             return bad("training.log_every", "0".into(), zero);
+        }
+        if self.training.monitor_dynamics > 0 && optimizer.rule != Rule::Sgd {
+            return bad(
+                "training.monitor_dynamics",
+                self.training.monitor_dynamics.to_string(),
+                "what is predicted is the change in a plain SGD step: use --optimizer sgd, or 0",
+            );
+        }
+        if self.training.monitor_values == 0 {
+            return bad("training.monitor_values", "0".into(), zero);
         }
         let numbers = [
             ("optimizer.learning_rate", optimizer.learning_rate),
