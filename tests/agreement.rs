@@ -6,6 +6,7 @@ mod drivers;
 
 use common::{checkpoint, succeed, text};
 use mlet::model::Config;
+use mlet::model::checkpoint::Checkpoint;
 use mlet::train::engine::Engine;
 use mlet::train::run::{Metric, Silent, train_on};
 use std::path::Path;
@@ -103,4 +104,49 @@ fn every_driver_repeats_itself() {
     for ((driver, first), (_, second)) in first.iter().zip(second) {
         assert!(first == second, "{driver}: the second run ended in other bits");
     }
+}
+
+/// The factors that are frozen keep the bits they start with, and the others train as on the CPU.
+#[test]
+fn frozen_factors_stay_on_every_driver() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("flights");
+    succeed(&["prepare", "flights", "--out", text(&data)]);
+    let mut config = config(&data, Some(16));
+    config.model.depth = Some(3);
+    config.optimizer.freeze_further_factors = true;
+    config.training.max_steps = Some(20);
+    let (on_cpu, at_start) = (directory.path().join("cpu"), directory.path().join("start"));
+    let expected = losses(Engine::cpu(2).unwrap(), &config, &on_cpu);
+    let unstepped = Config {
+        training: mlet::model::config::Training {
+            max_steps: Some(0),
+            ..config.training.clone()
+        },
+        ..config.clone()
+    };
+    losses(Engine::cpu(2).unwrap(), &unstepped, &at_start);
+    let factor = |run: &Path, j: usize| {
+        let file = Checkpoint::open(&run.join("checkpoint.safetensors")).unwrap();
+        let tensors = file.tensors().unwrap();
+        tensors
+            .tensor(&format!("embedding.carrier.factor.{j}"))
+            .unwrap()
+            .data()
+            .to_vec()
+    };
+    drivers::on_each(None, |driver, gpu| {
+        let name: String = driver.to_string().chars().filter(|c| c.is_alphanumeric()).collect();
+        let out = directory.path().join(name);
+        let found = losses(Engine::Gpu(Box::new(gpu)), &config, &out);
+        let (found, expected) = (found[19], expected[19]);
+        assert!(
+            (found - expected).abs() <= RTOL * expected,
+            "{driver}: {found} against {expected}"
+        );
+        assert!(factor(&out, 1) != factor(&at_start, 1), "{driver}: W1 did not step");
+        for j in [2, 3] {
+            assert!(factor(&out, j) == factor(&at_start, j), "{driver}: W{j} stepped");
+        }
+    });
 }

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// One arm of each kind: depth 1, 2 and 3, every optimiser, both interactions.
-const ARMS: [&[&str]; 4] = [
+/// One arm of each kind: depth 1, 2 and 3, every optimiser, both interactions, all factors but the first frozen.
+const ARMS: [&[&str]; 5] = [
     &[],
     &["--inner-dim", "6"],
     &[
@@ -28,6 +28,17 @@ const ARMS: [&[&str]; 4] = [
         "cat",
         "--optimizer",
         "rowwise-adagrad",
+        "--learning-rate",
+        "0.02",
+    ],
+    &[
+        "--inner-dim",
+        "6",
+        "--depth",
+        "3",
+        "--freeze-further-factors",
+        "--optimizer",
+        "adagrad",
         "--learning-rate",
         "0.02",
     ],

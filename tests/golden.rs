@@ -7,7 +7,7 @@ mod drivers;
 use mlet::data::examples::Examples;
 use mlet::data::loader::Batch;
 use mlet::model::architecture::{Architecture, TableShape};
-use mlet::model::config::{Interaction, Loss, Rule};
+use mlet::model::config::{Interaction, Loss, Optimizer};
 use mlet::train::engine::{Engine, EngineError};
 use mlet::train::parameters::Parameters;
 use mlet::train::step;
@@ -96,7 +96,7 @@ fn check(mut engine: Engine) {
     let golden = Golden::read();
     let name = engine.description();
     let architecture = golden.architecture();
-    let parameters = Parameters::allocate(&architecture, Rule::Sgd, &mut engine).unwrap();
+    let parameters = Parameters::allocate(&architecture, &Optimizer::default(), &mut engine).unwrap();
     for named in &parameters.named {
         let (values, cols) = (&golden.initial[&named.name].values, named.region.matrix.cols);
         let rows = |rows: std::ops::Range<usize>, out: &mut [f32]| {

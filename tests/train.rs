@@ -115,6 +115,71 @@ fn zero_steps_write_the_initial_checkpoint() {
 }
 
 #[test]
+fn frozen_factors_end_as_they_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = prepared(directory.path(), 1500);
+    let flags = [
+        "--inner-dim",
+        "6",
+        "--depth",
+        "3",
+        "--optimizer",
+        "adagrad",
+        "--learning-rate",
+        "0.02",
+    ];
+    let frozen = [&flags[..], &["--freeze-further-factors"]].concat();
+    let start = train(
+        directory.path(),
+        "start",
+        &[&frozen[..], &["--max-steps", "0"]].concat(),
+    );
+    let run = train(directory.path(), "run", &frozen);
+    let open = |run: &std::path::Path| Checkpoint::open(&run.join("checkpoint.safetensors")).unwrap();
+    let (before, after) = (open(&start), open(&run));
+    let bytes = |of: &Checkpoint, name: &str| of.tensors().unwrap().tensor(name).unwrap().data().to_vec();
+    for feature in ["C1", "C26"] {
+        let factor = |j: usize| format!("embedding.{feature}.factor.{j}");
+        assert_ne!(
+            bytes(&before, &factor(1)),
+            bytes(&after, &factor(1)),
+            "{feature}: W1 did not step"
+        );
+        for j in [2, 3] {
+            assert_eq!(
+                bytes(&before, &factor(j)),
+                bytes(&after, &factor(j)),
+                "{feature}: W{j} stepped"
+            );
+            assert!(
+                !after.contains(&format!("optimizer.{}.sum", factor(j))),
+                "what never steps has no sum"
+            );
+        }
+        assert!(after.contains(&format!("optimizer.{}.sum", factor(1))));
+    }
+    assert!(after.metadata().unwrap().config.optimizer.freeze_further_factors);
+    // The same start with all factors trained ends elsewhere.
+    let trained = train(directory.path(), "trained", &flags);
+    assert_ne!(
+        bytes(&open(&trained), "embedding.C1.factor.2"),
+        bytes(&after, "embedding.C1.factor.2")
+    );
+    let tables = directory.path().join("tables.safetensors");
+    succeed(&["collapse", text(&run), "--out", text(&tables)]);
+    succeed(&["evaluate", text(&tables), "--data", text(&data), "--device", "cpu"]);
+    assert!(
+        !Checkpoint::open(&tables)
+            .unwrap()
+            .metadata()
+            .unwrap()
+            .config
+            .optimizer
+            .freeze_further_factors
+    );
+}
+
+#[test]
 fn settings_come_from_file_flags_and_set_in_that_order() {
     let directory = tempfile::tempdir().unwrap();
     prepared(directory.path(), 300);
@@ -169,6 +234,8 @@ fn mistakes_are_named_and_nothing_is_left_behind() {
         fail(&[&base[..], more].concat())
     };
     assert!(with(&["--depth", "3"]).contains("--inner-dim"));
+    let error = with(&["--freeze-further-factors"]);
+    assert!(error.contains("a single layer has no further factors"), "{error}");
     assert!(with(&["--set", "model.inerdim=3"]).contains("inerdim"));
     assert!(with(&["--init", "magic"]).contains("magic"));
     let base = [

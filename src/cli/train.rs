@@ -78,6 +78,9 @@ pub struct Args {
     /// Multiplies the learning rate of every factor of the tables [default: 1]
     #[arg(long, value_name = "X")]
     embedding_lr_scale: Option<f64>,
+    /// Train the first factor alone and leave the others as they start
+    #[arg(long)]
+    freeze_further_factors: bool,
     /// Steps of linear warm-up [default: 0]
     #[arg(long, value_name = "STEPS")]
     warmup_steps: Option<u64>,
@@ -223,6 +226,8 @@ fn flags(args: &Args) -> toml::Table {
     put("optimizer", "rule", text(&args.optimizer));
     put("optimizer", "learning_rate", float(args.learning_rate));
     put("optimizer", "embedding_lr_scale", float(args.embedding_lr_scale));
+    let frozen = args.freeze_further_factors.then_some(toml::Value::Boolean(true));
+    put("optimizer", "freeze_further_factors", frozen);
     put("optimizer", "warmup_steps", integer(args.warmup_steps));
     put("optimizer", "decay_start_step", integer(args.decay_start_step));
     put("optimizer", "decay_steps", integer(args.decay_steps));

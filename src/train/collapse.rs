@@ -133,6 +133,7 @@ pub fn collapse(from: &Path, to: &Path) -> Result<Collapsed, TrainError> {
     }
     let mut config = metadata.config.clone();
     (config.model.inner_dim, config.model.depth) = (None, None);
+    config.optimizer.freeze_further_factors = false; // a single layer has none
     let collapsed = Metadata {
         config,
         collapsed: true,

@@ -185,7 +185,7 @@ impl<'a, A: Allocate> Network<'a, A> {
         Ok(x)
     }
 
-    /// One further factor: `y[u] = x[u]·Wj` of the row's table.
+    /// One further factor: `y[u] = x[u]·Wj` of the row's table. Frozen, it only passes the gradient on.
     pub fn factor(&mut self, batch: &BatchBuffers, x: Value, factor: &Factor) -> Result<Value, A::Error> {
         let (weight, sparse) = (factor.weight, batch.sparse);
         let y = self.value(x.value.rows, weight.cols)?;
@@ -196,23 +196,25 @@ impl<'a, A: Allocate> Network<'a, A> {
             y: y.value,
         }));
         if let (Some(grad_y), Some(grad_x)) = (y.grad, x.grad) {
-            let grad_weight = self.matrix(weight.rows, weight.cols)?;
-            let batch_and_grad = factor::BackwardWeight {
+            // The input's gradient is taken before the weight steps.
+            let mut backward = vec![Operation::FactorBackwardInput(factor::BackwardInput {
                 batch: sparse,
-                x: x.value,
                 grad_y,
-                grad_weight,
-            };
-            self.backward.push(vec![
-                Operation::FactorBackwardInput(factor::BackwardInput {
+                weight,
+                grad_x,
+            })];
+            // A frozen factor has no weight gradient either.
+            if let Some(rule) = factor.rule {
+                let grad_weight = self.matrix(weight.rows, weight.cols)?;
+                backward.push(Operation::FactorBackwardWeight(factor::BackwardWeight {
                     batch: sparse,
+                    x: x.value,
                     grad_y,
-                    weight,
-                    grad_x,
-                }),
-                Operation::FactorBackwardWeight(batch_and_grad),
-                step_of(batch, weight, grad_weight, factor.rule, TABLE_RATE),
-            ]);
+                    grad_weight,
+                }));
+                backward.push(step_of(batch, weight, grad_weight, rule, TABLE_RATE));
+            }
+            self.backward.push(backward);
         }
         Ok(y)
     }

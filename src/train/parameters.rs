@@ -5,7 +5,7 @@ use crate::data::loader::RowLayout;
 use crate::kernels::{update, update_rows};
 use crate::model::Architecture;
 use crate::model::architecture::{factor_name, mlp_name};
-use crate::model::config::Rule;
+use crate::model::config::{Optimizer, Rule};
 use std::ops::Range;
 
 /// Consecutive rows of a padded matrix that may be cut into shards: where a named tensor lies.
@@ -76,8 +76,8 @@ pub struct Layer {
 pub struct Factor {
     /// (F·k, k) or (F·k, d): table t's block in rows t·k…
     pub weight: Matrix,
-    /// How it steps.
-    pub rule: update::Rule,
+    /// How it steps; absent: it is frozen.
+    pub rule: Option<update::Rule>,
 }
 
 /// Every parameter of a DLRM in a backend's memory.
@@ -102,11 +102,15 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// Makes room for all parameters and the optimiser's sums; every number is zero.
-    pub fn allocate<A: Allocate>(architecture: &Architecture, rule: Rule, memory: &mut A) -> Result<Self, A::Error> {
+    /// Makes room for all parameters and the optimiser's sums; every number is zero. What is frozen has no sums.
+    pub fn allocate<A: Allocate>(
+        architecture: &Architecture,
+        optimizer: &Optimizer,
+        memory: &mut A,
+    ) -> Result<Self, A::Error> {
         let mut room = Room {
             memory,
-            rule,
+            rule: optimizer.rule,
             named: Vec::new(),
             sums: Vec::new(),
         };
@@ -117,7 +121,7 @@ impl Parameters {
             base.push(base[base.len() - 1] + table.num_embeddings);
         }
         let (tables, tables_rule) = room.tables(architecture, &base)?;
-        let factors = room.factors(architecture)?;
+        let factors = room.factors(architecture, optimizer.freeze_further_factors)?;
         Ok(Self {
             bottom,
             top,
@@ -261,12 +265,17 @@ impl<A: Allocate> Room<'_, A> {
         Ok(ShardedRows { shards, cols })
     }
 
-    fn factors(&mut self, architecture: &Architecture) -> Result<Vec<Factor>, A::Error> {
+    fn factors(&mut self, architecture: &Architecture, frozen: bool) -> Result<Vec<Factor>, A::Error> {
         let mut factors = Vec::new();
         for (index, pair) in architecture.factor_widths.windows(2).enumerate() {
             let (inputs, outputs) = (pair[0], pair[1]);
             let weight = self.matrix(architecture.tables.len() * inputs, outputs)?;
-            let (rule, sum) = self.rule(weight)?;
+            let (rule, sum) = if frozen {
+                (None, None)
+            } else {
+                let (rule, sum) = self.rule(weight)?;
+                (Some(rule), sum)
+            };
             for (t, table) in architecture.tables.iter().enumerate() {
                 let block = |m: Matrix| Region::of(m, t * inputs..(t + 1) * inputs);
                 let name = factor_name(&table.feature, index + 1);

@@ -72,7 +72,7 @@ impl Model {
     fn allocate(config: &Config, dataset: &Dataset, engine: &mut Engine) -> Result<Self, TrainError> {
         let architecture = architecture(config, &dataset.schema);
         check(config, &architecture)?;
-        let parameters = Parameters::allocate(&architecture, config.optimizer.rule, engine)?;
+        let parameters = Parameters::allocate(&architecture, &config.optimizer, engine)?;
         Ok(Self {
             architecture,
             parameters,

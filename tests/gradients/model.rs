@@ -7,7 +7,7 @@ use mlet::data::loader::Batch;
 use mlet::kernels::Operation;
 use mlet::model::Config;
 use mlet::model::architecture::{Architecture, TableShape};
-use mlet::model::config::{Interaction, Loss, Rule};
+use mlet::model::config::{Interaction, Loss};
 use mlet::train::parameters::Parameters;
 use mlet::train::step::{self, Step};
 
@@ -30,15 +30,32 @@ struct Trial {
     parameters: Parameters,
     step: Step,
     batch: Batch,
+    frozen: bool,
 }
 
 impl Trial {
     fn new(inner_dim: Option<usize>, depth: Option<usize>, interaction: Interaction, loss: Loss) -> Self {
+        Self::with_factors(inner_dim, depth, interaction, loss, false)
+    }
+
+    /// With the factors 2…N frozen.
+    fn frozen(inner_dim: usize, depth: usize) -> Self {
+        Self::with_factors(Some(inner_dim), Some(depth), Interaction::Dot, Loss::Bce, true)
+    }
+
+    fn with_factors(
+        inner_dim: Option<usize>,
+        depth: Option<usize>,
+        interaction: Interaction,
+        loss: Loss,
+        frozen: bool,
+    ) -> Self {
         let mut config = Config::default();
         (config.model.bottom_mlp, config.model.top_mlp) = (vec![6], vec![5]);
         config.model.embedding_dim = 3;
         (config.model.inner_dim, config.model.depth) = (inner_dim, depth);
         config.model.interaction = interaction;
+        config.optimizer.freeze_further_factors = frozen;
         let table = |(t, n): (usize, usize)| TableShape {
             feature: format!("C{t}"),
             num_embeddings: n,
@@ -46,7 +63,7 @@ impl Trial {
         };
         let architecture = Architecture::new(&config, 3, [4, 5, 2].into_iter().enumerate().map(table).collect());
         let mut memory = Memory::with_shards(12); // rows of 4 in shards of 3: tables cross them
-        let Ok(parameters) = Parameters::allocate(&architecture, Rule::Sgd, &mut memory);
+        let Ok(parameters) = Parameters::allocate(&architecture, &config.optimizer, &mut memory);
         let Ok(step) = step::build(&architecture, &parameters, 7, Some(loss), &mut memory);
         let layout = parameters.row_layout();
         let mut batch = Batch::new(7, 3, &layout, step.batch.sparse.capacity);
@@ -56,6 +73,7 @@ impl Trial {
             parameters,
             step,
             batch,
+            frozen,
         };
         trial.start();
         trial
@@ -124,6 +142,11 @@ impl Trial {
                         );
                         continue;
                     }
+                    if self.frozen && is_further_factor(&named.name) {
+                        let (before, after) = (self.memory.floats(buffer)[at], trained.floats(buffer)[at]);
+                        assert_eq!(before, after, "{what}: {} stepped", named.name);
+                        continue;
+                    }
                     let gradient = self.memory.floats(buffer)[at] - trained.floats(buffer)[at];
                     let difference = difference(&mut self.memory, buffer, at, &mut loss);
                     compare(&format!("{what}: {}", named.name), at, gradient, difference);
@@ -131,6 +154,27 @@ impl Trial {
             }
         }
     }
+}
+
+/// `embedding.C1.factor.2`, but not `….factor.1`.
+fn is_further_factor(name: &str) -> bool {
+    name.contains(".factor.") && !name.ends_with(".factor.1")
+}
+
+#[test]
+fn frozen_factors_stay_and_pass_the_gradient_on() {
+    Trial::frozen(5, 2).check("W2 frozen");
+    Trial::frozen(4, 4).check("W2, W3, W4 frozen");
+}
+
+#[test]
+fn a_frozen_factor_costs_no_weight_gradient() {
+    let count = |trial: Trial, what: fn(&Operation) -> bool| trial.step.operations.iter().filter(|o| what(o)).count();
+    let weights = |operation: &Operation| matches!(operation, Operation::FactorBackwardWeight(_));
+    let updates = |operation: &Operation| matches!(operation, Operation::Update(_));
+    let trained = || Trial::new(Some(4), Some(4), Interaction::Dot, Loss::Bce);
+    assert_eq!((count(trained(), weights), count(Trial::frozen(4, 4), weights)), (3, 0));
+    assert_eq!(count(trained(), updates) - count(Trial::frozen(4, 4), updates), 3);
 }
 
 #[test]

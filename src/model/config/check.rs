@@ -35,6 +35,13 @@ impl Config {
             }
             _ => {}
         }
+        if optimizer.freeze_further_factors && self.depth() == 1 {
+            return bad(
+                "optimizer.freeze_further_factors",
+                "true".into(),
+                "a single layer has no further factors: give model.inner_dim (--inner-dim K)",
+            );
+        }
         if model.bottom_mlp.contains(&0) || model.top_mlp.contains(&0) {
             return bad("model.bottom_mlp/top_mlp", "0".into(), "every width must be at least 1");
         }

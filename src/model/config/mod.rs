@@ -107,6 +107,9 @@ pub struct Optimizer {
     pub learning_rate: f64,
     /// Multiplies η for every factor of the tables.
     pub embedding_lr_scale: f64,
+    /// Leaves the factors W2…WN as they start and trains the first alone: a random projection in place of a learnt one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub freeze_further_factors: bool,
     /// Steps over which η rises linearly to its value; 0: none.
     pub warmup_steps: u64,
     /// The step at which decay begins.
@@ -210,6 +213,7 @@ impl Default for Optimizer {
             rule: Rule::Sgd,
             learning_rate: 0.2,
             embedding_lr_scale: 1.0,
+            freeze_further_factors: false,
             warmup_steps: 0,
             decay_start_step: 0,
             decay_steps: 0,
@@ -326,6 +330,8 @@ mod tests {
             "model.depth=2",
             "model.embedding_dim=0",
             "optimizer.learning_rate=-1",
+            "optimizer.freeze_further_factors=true",
+            "optimizer.freeze_further_factors=1",
         ] {
             let mut table = toml::Table::new();
             set(&mut table, bad).unwrap();
@@ -337,6 +343,12 @@ mod tests {
     fn a_resolved_configuration_reads_back() {
         let mut config = Config::default();
         config.model.inner_dim = Some(8);
+        let unsaid = toml::to_string(&config).unwrap();
+        assert!(
+            !unsaid.contains("freeze"),
+            "a setting at rest changes the bytes of old checkpoints"
+        );
+        config.optimizer.freeze_further_factors = true;
         let text = toml::to_string(&config).unwrap();
         assert_eq!(Config::from_table(text.parse().unwrap(), "test").unwrap(), config);
     }
