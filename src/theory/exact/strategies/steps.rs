@@ -1,27 +1,13 @@
-//! Random exact cases, with the sizes and entries that proptest shrinks towards: one row, one column, zeros and ones.
+//! Plain SGD steps of small integer factors.
 
-use crate::theory::number::{Matrix, Rational};
+use super::{SIZES, integers};
+use crate::theory::number::Rational;
 use crate::theory::step::Step;
-use num_bigint::BigInt;
 use num_traits::Zero;
 use proptest::arbitrary::any;
 use proptest::collection::vec;
 use proptest::strategy::Strategy;
 use std::ops::RangeInclusive;
-
-/// Sizes n, k, d of the exact cases: n < d, n = d and n > d all occur, and k on both sides of each.
-pub const SIZES: RangeInclusive<usize> = 1..=5;
-
-/// Integer entries of the exact cases.
-const ENTRIES: RangeInclusive<i32> = -9..=9;
-
-/// A matrix of small integers.
-pub fn integers(rows: usize, cols: usize) -> impl Strategy<Value = Matrix<Rational>> {
-    vec(ENTRIES, rows * cols).prop_map(move |entries| {
-        let entries = entries.into_iter().map(|x| Rational::from_integer(BigInt::from(x)));
-        Matrix::from_iterator(rows, cols, entries)
-    })
-}
 
 /// A plain SGD step of factors of small integers, η a ratio of small integers.
 pub fn steps(depths: RangeInclusive<usize>) -> impl Strategy<Value = Step<Rational>> {
