@@ -1,7 +1,9 @@
 //! The ledger: every statement, how it is checked, and what it is expected to be.
 
 use super::search::{Budget, Found};
-use super::{balance_drift, cross_category, one_step, velocity};
+use super::{
+    balance_drift, cross_category, one_step, qr_construction, rank_bound, rank_of_product, search_space, velocity,
+};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::fmt;
@@ -91,6 +93,10 @@ pub struct Entry {
 
 /// Every statement, in the order of theory and paper.
 pub const THEOREMS: &[Theorem] = &[
+    qr_construction::THEOREM,
+    search_space::THEOREM,
+    rank_bound::THEOREM,
+    rank_of_product::THEOREM,
     one_step::THEOREM,
     cross_category::THEOREM,
     balance_drift::THEOREM,

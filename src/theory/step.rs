@@ -109,6 +109,20 @@ pub fn product<T: Number>(factors: &[Matrix<T>]) -> Matrix<T> {
     factors.fold(first, |left, right| left * right)
 }
 
+/// The product of factors that may not fit.
+///
+/// # Errors
+/// [`TheoryError::Shapes`].
+pub fn try_product<T: Number>(factors: &[Matrix<T>]) -> Result<Matrix<T>, TheoryError> {
+    for (index, pair) in factors.windows(2).enumerate() {
+        if pair[0].ncols() != pair[1].nrows() {
+            let name = |j: usize| format!("W{j}");
+            return Err(shapes(&name(index + 1), &pair[0], &name(index + 2), &pair[1]));
+        }
+    }
+    Ok(product(factors))
+}
+
 fn shapes<T>(left: &str, a: &Matrix<T>, right: &str, b: &Matrix<T>) -> TheoryError {
     TheoryError::Shapes {
         left: left.into(),

@@ -105,7 +105,8 @@ mod tests {
             prop_assert_eq!(&q * &r, a);
             let gram = q.transpose() * &q;
             for (i, j) in (0..gram.nrows()).flat_map(|i| (0..gram.ncols()).map(move |j| (i, j))) {
-                prop_assert!(if i == j { gram[(i, j)].is_positive() } else { gram[(i, j)].is_zero() });
+                let right = if i == j { gram[(i, j)].is_positive() } else { gram[(i, j)].is_zero() };
+                prop_assert!(right, "entry ({}, {}) of QᵀQ", i, j);
             }
             for (i, j) in (0..r.nrows()).flat_map(|i| (0..r.ncols().min(i)).map(move |j| (i, j))) {
                 prop_assert!(r[(i, j)].is_zero());

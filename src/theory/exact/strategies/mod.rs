@@ -8,7 +8,10 @@ mod tables;
 
 pub use planted::{Product, RationalSvd, balanced_products, orthogonals, rational_svds, svds_of, unbalanced_products};
 pub use steps::{steps, steps_with_unseen_rows};
-pub use tables::{Factors, Table, factors, integers, tables, tables_of, tables_with_inner_dim};
+pub use tables::{
+    Factors, Shape, Table, factors, integers, shapes_with_k_below_both, shapes_with_k_below_d, tables, tables_of,
+    tables_with_inner_dim,
+};
 
 use std::ops::RangeInclusive;
 

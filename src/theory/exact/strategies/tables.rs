@@ -24,7 +24,7 @@ pub struct Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, k = {}, W = {}", shape(&self.w), self.inner_dim, inline(&self.w))
+        write!(f, "{}, k = {}, W = {}", size(&self.w), self.inner_dim, inline(&self.w))
     }
 }
 
@@ -43,7 +43,7 @@ impl fmt::Display for Factors {
     }
 }
 
-fn shape(w: &Matrix<Rational>) -> String {
+fn size(w: &Matrix<Rational>) -> String {
     format!("n = {}, d = {}", w.nrows(), w.ncols())
 }
 
@@ -97,4 +97,43 @@ pub fn factors() -> impl Strategy<Value = Factors> {
     (SIZES, SIZES, SIZES)
         .prop_flat_map(|(n, k, d)| (tables_of(n, k), tables_of(k, d)))
         .prop_map(|(w1, w2)| Factors { w1, w2 })
+}
+
+/// A shape, and some tables of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shape {
+    /// n.
+    pub num_embeddings: usize,
+    /// k.
+    pub inner_dim: usize,
+    /// d.
+    pub embedding_dim: usize,
+    /// Random tables (n×d).
+    pub tables: Vec<Matrix<Rational>>,
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (n, k, d) = (self.num_embeddings, self.inner_dim, self.embedding_dim);
+        write!(f, "n = {n}, k = {k}, d = {d}")
+    }
+}
+
+/// Any n, and k < d.
+pub fn shapes_with_k_below_d() -> impl Strategy<Value = Shape> {
+    (SIZES, SIZES, 1usize..=3).prop_flat_map(|(n, k, gap)| shape(n, k, k + gap))
+}
+
+/// k < n and k < d.
+pub fn shapes_with_k_below_both() -> impl Strategy<Value = Shape> {
+    (1usize..=3, SIZES, 1usize..=3).prop_flat_map(|(more, k, gap)| shape(k + more, k, k + gap))
+}
+
+fn shape(num_embeddings: usize, inner_dim: usize, embedding_dim: usize) -> impl Strategy<Value = Shape> {
+    vec(tables_of(num_embeddings, embedding_dim), 3).prop_map(move |tables| Shape {
+        num_embeddings,
+        inner_dim,
+        embedding_dim,
+        tables,
+    })
 }
