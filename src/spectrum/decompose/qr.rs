@@ -9,7 +9,7 @@ use faer::linalg::householder::{
     upgrade_householder_factor,
 };
 use faer::prelude::{Reborrow, ReborrowMut};
-use faer::{ColMut, Conj, Mat, MatMut, MatRef, Par};
+use faer::{Conj, Mat, MatMut, MatRef, Par};
 
 use super::{DecomposeError, Real, scale};
 
@@ -46,7 +46,7 @@ pub(super) fn factor<T: Real>(a: MatRef<'_, T>, width: usize) -> Result<Qr<T>, D
 
 /// Columns that are orthonormal already, as the first of `width` orthonormal columns.
 pub(super) fn complete<T: Real>(known: Mat<T>, width: usize) -> Mat<T> {
-    let (m, rank) = (known.nrows(), known.ncols());
+    let rank = known.ncols();
     if rank == width {
         return known;
     }
@@ -54,7 +54,6 @@ pub(super) fn complete<T: Real>(known: Mat<T>, width: usize) -> Mat<T> {
     let factors = factor_in_place(reflectors.as_mut());
     let mut all = orthonormal(&reflectors, &factors, width);
     all.get_mut(.., ..rank).copy_from(&known); // the same up to signs and rounding
-    debug_assert_eq!(all.nrows(), m);
     all
 }
 
@@ -87,7 +86,7 @@ fn factor_panel<T: Real>(mut panel: MatMut<'_, T>) -> (MatMut<'_, T>, Mat<T>) {
         let (mut top_left, mut top_right) = top.split_at_col_mut(j + 1);
         let (bottom_left, bottom_right) = bottom.split_at_col_mut(j + 1);
         let mut essential = bottom_left.col_mut(j);
-        let tau = reflector(&mut top_left[(j, j)], essential.rb_mut());
+        let tau = make_householder_in_place(&mut top_left[(j, j)], essential.rb_mut()).tau;
         factor[(j, j)] = tau;
         let tau_inv = tau.recip(); // 0 where the column is already zero below the diagonal (tau = ∞)
         for (i, mut tail) in bottom_right.col_iter_mut().enumerate() {
@@ -102,25 +101,6 @@ fn factor_panel<T: Real>(mut panel: MatMut<'_, T>) -> (MatMut<'_, T>, Mat<T>) {
     }
     upgrade_householder_factor(factor.as_mut(), panel.rb(), width, 1, Par::Seq);
     (panel, factor)
-}
-
-/// Makes the reflector of one column, head and tail; gives its tau.
-///
-/// A column far below 1 is scaled up first: the squares in its norm would lose their digits, and a tau that does not belong
-/// to its vector makes a Q that is not orthogonal.
-fn reflector<T: Real>(head: &mut T, mut tail: ColMut<'_, T>) -> T {
-    let largest = tail.rb().iter().fold(head.abs(), |m, x| m.max(x.abs()));
-    let safe = T::min_positive_value().sqrt() / T::epsilon();
-    match scale::exponent(largest) {
-        Some(e) if largest < safe => {
-            *head = head.ldexp(-e);
-            tail.rb_mut().iter_mut().for_each(|x| *x = x.ldexp(-e));
-            let tau = make_householder_in_place(head, tail).tau;
-            *head = head.ldexp(e);
-            tau
-        }
-        _ => make_householder_in_place(head, tail).tau,
-    }
 }
 
 /// The first `width` columns of the Q that [`factor_in_place`] left in `reflectors` and `factors`.

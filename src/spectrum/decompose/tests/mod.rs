@@ -1,102 +1,13 @@
 //! LAPACK's scaled residuals over LAPACK's kinds of matrices, in f32 and f64; the fallback by itself; what is refused.
 
+mod gallery;
+
 use super::*;
+use gallery::{SHAPES, gallery, noise, random};
 
 /// DQRT01 lets a QR pass below 30, DDRVBD an SVD below 50 (docs/tolerances.md).
 const QR_THRESHOLD: f64 = 30.0;
 const SVD_THRESHOLD: f64 = 50.0;
-
-const SHAPES: [(usize, usize); 14] = [
-    (1, 1),
-    (1, 5),
-    (5, 1),
-    (2, 3),
-    (3, 2),
-    (8, 8),
-    (10, 4),
-    (4, 10),
-    (33, 17),
-    (17, 33),
-    (64, 64),
-    (200, 64),
-    (64, 200),
-    (150, 140), // from 128 on faer divides and conquers
-];
-
-/// A number in [−1, 1) from a counter (SplitMix64).
-fn noise(seed: u64, i: usize, j: usize) -> f64 {
-    let mut z = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ ((i as u64) << 32 | j as u64);
-    for multiplier in [0xBF58_476D_1CE4_E5B9u64, 0x94D0_49BB_1331_11EB] {
-        z = (z ^ (z >> 30))
-            .wrapping_mul(multiplier)
-            .wrapping_add(0x9E37_79B9_7F4A_7C15);
-    }
-    (z ^ (z >> 31)) as i64 as f64 / 2f64.powi(63)
-}
-
-fn random(seed: u64, m: usize, n: usize) -> Mat<f64> {
-    Mat::from_fn(m, n, |i, j| noise(seed, i, j))
-}
-
-/// `U·diag(σ)·Vᵀ` with random orthonormal U and V from nalgebra.
-fn planted(m: usize, n: usize, sigma: impl Fn(usize, usize) -> f64) -> Mat<f64> {
-    let r = m.min(n);
-    let basis = |seed, rows| {
-        let q = nalgebra::DMatrix::from_fn(rows, r, |i, j| noise(seed, i, j)).qr().q();
-        Mat::from_fn(rows, r, |i, j| q[(i, j)])
-    };
-    let (u, v) = (basis(3, m), basis(4, n));
-    Mat::from_fn(m, r, |i, j| u[(i, j)] * sigma(j, r)) * v.transpose()
-}
-
-fn graded(i: usize, r: usize) -> f64 {
-    10f64.powf(-16.0 * i as f64 / (r.max(2) - 1) as f64)
-}
-
-/// Matrices of every kind, by name, entries of the order of 1.
-fn gallery(m: usize, n: usize) -> Vec<(&'static str, Mat<f64>)> {
-    let r = m.min(n);
-    let base = random(5, m, n);
-    vec![
-        ("zero", Mat::zeros(m, n)),
-        ("identity", Mat::identity(m, n)),
-        (
-            "graded diagonal",
-            Mat::from_fn(m, n, |i, j| if i == j { graded(i, r) } else { 0.0 }),
-        ),
-        ("graded", planted(m, n, graded)),
-        (
-            "clustered at 1",
-            planted(m, n, |i, r| if i + 1 < r { 1.0 } else { 1e-7 }),
-        ),
-        ("clustered below", planted(m, n, |i, _| if i == 0 { 1.0 } else { 1e-7 })),
-        (
-            "rank-deficient",
-            planted(m, n, |i, r| if i < r.div_ceil(3) { 0.5f64.powi(i as i32) } else { 0.0 }),
-        ),
-        ("rank one", Mat::from_fn(m, n, |i, j| noise(6, i, 0) * noise(7, 0, j))),
-        ("repeated rows", Mat::from_fn(m, n, |i, j| base[(i % 2, j)])),
-        ("repeated columns", Mat::from_fn(m, n, |i, j| base[(i, j % 2)])),
-        (
-            "zero rows",
-            Mat::from_fn(m, n, |i, j| if i % 3 == 1 { 0.0 } else { base[(i, j)] }),
-        ),
-        (
-            "zero columns",
-            Mat::from_fn(m, n, |i, j| if j % 3 == 0 { 0.0 } else { base[(i, j)] }),
-        ),
-        // Columns whose squares lose their digits in f32, and all but vanish in it.
-        (
-            "fading columns",
-            Mat::from_fn(m, n, |i, j| base[(i, j)] * 10f64.powi(-10 * (j as i32 % 5))),
-        ),
-        (
-            "fading rows",
-            Mat::from_fn(m, n, |i, j| base[(i, j)] * 10f64.powi(-9 * (i as i32 % 6))),
-        ),
-        ("random", base),
-    ]
-}
 
 fn wide<T: Real>(x: T) -> f64 {
     x.into()
@@ -237,6 +148,27 @@ fn the_fallback_alone_in_f64() {
     the_fallback::<f64>();
 }
 
+/// Columns of every size beside columns of the order of 1: their squares underflow, by and by, and then they do.
+fn columns_of_every_size<T: Real>(exponents: impl Iterator<Item = i32>) {
+    for e in exponents {
+        for (m, n, every) in [(6, 4, 2), (40, 20, 3), (5, 5, 1)] {
+            let base = cast::<T>(&random(e as u64, m, n), 0);
+            let small = |j: usize| j > 0 && j % every == 0;
+            let mut a = Mat::from_fn(m, n, |i, j| base[(i, j)].ldexp(if small(j) { -e } else { 0 }));
+            check(&format!("{m}×{n}, columns of 2^−{e}"), &a, 0);
+            normalise(&mut a);
+            let ratio = svd_ratio(&a, &jacobi::svd(&a, Bases::Full).unwrap(), 0);
+            assert!(ratio <= SVD_THRESHOLD, "fallback, {m}×{n}, columns of 2^−{e}: {ratio}");
+        }
+    }
+}
+
+#[test]
+fn columns_of_every_size_beside_large_ones() {
+    columns_of_every_size::<f32>(0..149);
+    columns_of_every_size::<f64>((0..1074).step_by(3));
+}
+
 #[test]
 fn a_wrong_answer_gives_way_to_the_next_method() {
     let wrong: Method<f64> = |a, bases| {
@@ -332,18 +264,21 @@ fn bad_matrices_are_refused() {
     }
 }
 
-/// faer's own QR drops the last column: its remainder, 10⁻¹⁴, is below 16·m·ε of its norm.
+/// A column that depends on those before but for 10⁻¹⁴, and one behind it. faer's own QR drops the former: its remainder is
+/// below 16·m·ε of its norm.
 #[test]
 fn no_column_is_dropped() {
-    let mut a = random(2, 400, 3);
+    let mut a = random(2, 400, 4);
     for i in 0..400 {
         a[(i, 2)] = a[(i, 0)] + a[(i, 1)] + 1e-14 * noise(8, i, 0);
     }
     let got = qr(a.as_ref()).unwrap();
     assert!(qr_ratio(&a, &got, 0) <= QR_THRESHOLD);
-    // ‖10⁻¹⁴·noise‖ = 10⁻¹⁴·√(400/3); rounding moves it by √m·u·‖a₂‖ as a rule, a fiftieth of that.
+    // ‖10⁻¹⁴·noise‖ = 10⁻¹⁴·√(400/3) = 1.15·10⁻¹³; rounding moves it by √m·u·max|a| as a rule, a thirtieth of that.
     let remainder = got.r[(2, 2)].abs();
     assert!((1e-13..1.3e-13).contains(&remainder), "{remainder:e}");
+    let last = got.r[(3, 3)].abs();
+    assert!((10.0..13.0).contains(&last), "{last}"); // √(400/3) = 11.5
 }
 
 #[test]
