@@ -9,13 +9,16 @@
 //! point**, against derived bounds. What is not a theorem as written is searched for its smallest counterexample ([`search`]).
 
 pub mod balance_drift;
+pub mod balanced_floating;
 pub mod check;
 pub mod closest_floating;
 pub mod cross_category;
+pub mod decomposition;
 pub mod document;
 pub mod error;
 pub mod exact;
 pub mod floating;
+pub mod flow_floating;
 pub mod ledger;
 pub mod matrices;
 pub mod number;

@@ -75,7 +75,7 @@ const SIZES: std::ops::RangeInclusive<usize> = 1..=6;
 const SEPARATED: f64 = 1.0 / 64.0;
 
 /// What rounding leaves of a residual, in units of 2⁻⁵³ of `‖W₁‖_F⋯‖W_N‖_F` (docs/tolerances.md).
-const FLOOR: f64 = 256.0;
+pub const FLOOR: f64 = 256.0;
 
 /// A plain SGD step of `depth` factors with entries in (−1, 1); the learning rate is not used, the order is observed over many.
 pub fn steps(depth: usize) -> impl Strategy<Value = Step<f64>> {
