@@ -105,7 +105,7 @@ pub fn balanced_through<T: Floating>(
     let svd = decompose::svd(view(w)).map_err(|error| named("W", w, &error))?;
     let root: Vec<T> = svd.sigma[..r]
         .iter()
-        .map(|&sigma| T::round_from(libm::pow(sigma.into(), 1.0 / depth as f64)))
+        .map(|&sigma| T::round_from(root(sigma.into(), depth)))
         .collect();
     // The roots are split over the columns on the left: X·Σ^{1/N}.
     let weighted = |x: Matrix<T>| Matrix::from_fn(x.nrows(), r, |i, j| x[(i, j)] * root[j]);
@@ -118,6 +118,16 @@ pub fn balanced_through<T: Floating>(
     factors.extend(std::iter::repeat_n(middle, depth - 2));
     factors.push(weighted(basis.clone()) * v.transpose());
     Ok(factors)
+}
+
+/// `x^(1/n)`, x ≥ 0. The exponent is divided apart: 1/n rounds, and a power of 2¹⁰⁰⁰ makes some hundred units of that.
+fn root(x: f64, n: usize) -> f64 {
+    if x == 0.0 {
+        return 0.0;
+    }
+    let n = n as i32;
+    let exponent = libm::ilogb(x).div_euclid(n);
+    libm::ldexp(libm::pow(libm::ldexp(x, -exponent * n), 1.0 / f64::from(n)), exponent)
 }
 
 /// E8 on factors that should be balanced and multiply to `w`.

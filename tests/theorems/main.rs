@@ -4,3 +4,4 @@
 mod common;
 mod dynamics_exact;
 mod floating;
+mod flows;
