@@ -2,7 +2,8 @@
 
 use super::search::{Budget, Found};
 use super::{
-    balance_drift, cross_category, one_step, qr_construction, rank_bound, rank_of_product, search_space, velocity,
+    balance_drift, cross_category, decomposition, one_step, qr_construction, rank_bound, rank_of_product, search_space,
+    velocity,
 };
 use rayon::prelude::*;
 use serde::Serialize;
@@ -101,6 +102,7 @@ pub const THEOREMS: &[Theorem] = &[
     cross_category::THEOREM,
     balance_drift::THEOREM,
     velocity::THEOREM,
+    decomposition::THEOREM,
 ];
 
 /// The rows named: all for an empty list, else those whose id is, or begins with, one of the names (`T2.2` also means
