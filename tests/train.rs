@@ -2,8 +2,15 @@
 
 mod common;
 
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
 use common::{SMALL, checkpoint, fail, mlet, prepared, succeed, summary, text, train};
 use mlet::model::checkpoint::Checkpoint;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A mean of 100 equal terms, none above 1, in f64: each sum rounds by at most half an ulp of a number below 128 (2⁻⁴⁷),
+/// before the division by 100, in the LogLoss and in Σp alike; dLogLoss/dp is below 4 for p from 0.1 to 0.9.
+const SUM_OF_100: f64 = 5.0 * 100.0 / 100.0 * 7.2e-15;
 
 #[test]
 fn a_run_folder_holds_what_it_promises() {
@@ -272,4 +279,95 @@ fn a_run_is_not_continued_on_other_data() {
     std::fs::remove_dir_all(directory.path().join("data")).unwrap();
     prepared(directory.path(), 301);
     assert!(fail(&["train", "--resume", text(&run), "--max-steps", "4"]).contains("source hash"));
+}
+
+/// Rows with a label, no dense feature and one categorical feature that has one value, prepared by the binary.
+fn one_single_row(directory: &Path) -> PathBuf {
+    let labels: Vec<bool> = (0..400).map(|row| row % 4 == 0).collect();
+    let parts = (0..400).map(|row| ["train", "train", "validation", "test"][row / 100]);
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("y", Arc::new(BooleanArray::from(labels))),
+        ("id", Arc::new(StringArray::from(vec!["only"; 400]))),
+        ("part", Arc::new(StringArray::from_iter_values(parts))),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let (input, description) = (directory.join("raw.parquet"), directory.join("columns.toml"));
+    let file = std::fs::File::create(&input).unwrap();
+    let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let split = "split = { rule = \"column\", column = \"part\" }";
+    std::fs::write(
+        &description,
+        format!("label = \"y\"\ncategorical = [\"id\"]\n{split}\n"),
+    )
+    .unwrap();
+    let data = directory.join("data");
+    let paths = [text(&input), "--columns", text(&description), "--out", text(&data)];
+    succeed(&[&["prepare", "parquet"], &paths[..]].concat());
+    data
+}
+
+fn numbers(run: &Path, name: &str, shape: &[usize]) -> Vec<f32> {
+    let file = Checkpoint::open(&run.join("checkpoint.safetensors")).unwrap();
+    file.read(name, shape).unwrap()
+}
+
+/// Without dense features the bottom MLP has one input that is zero: its first weight has no gradient and keeps its bits,
+/// while everything else learns.
+#[test]
+fn without_dense_features_the_zero_column_learns_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = one_single_row(directory.path());
+    let schema = mlet::data::dataset::Dataset::open(&data).unwrap().schema;
+    assert_eq!(schema.dense.len(), 0);
+    let start = train(directory.path(), "start", &["--max-steps", "0"]);
+    let run = train(directory.path(), "run", &["--epochs", "5"]);
+    let both = |name: &str, shape: &[usize]| (numbers(&start, name, shape), numbers(&run, name, shape));
+    let (before, after) = both("bottom_mlp.0.weight", &[16, 1]);
+    assert_eq!(before, after);
+    let (before, after) = both("bottom_mlp.0.bias", &[16]);
+    assert_ne!(before, after);
+    let (before, after) = both("bottom_mlp.2.weight", &[8, 16]);
+    assert_ne!(before, after);
+}
+
+/// With one category all examples are alike: one probability p for all, so of 100 labels of which 25 are 1 the LogLoss is
+/// −¼·ln p − ¾·ln(1 − p) and the calibration 4·p, and no order tells anything.
+#[test]
+fn a_table_of_one_row_predicts_one_number() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = one_single_row(directory.path());
+    let schema = mlet::data::dataset::Dataset::open(&data).unwrap().schema;
+    assert_eq!((schema.categorical.len(), schema.categorical[0].num_embeddings), (1, 1));
+    let run = train(directory.path(), "run", &["--inner-dim", "6", "--epochs", "5"]);
+    let (found, other) = (summary(&run)["test"].clone(), summary(&run)["validation"].clone());
+    assert_eq!((&found["auc"], &found["examples"]), (&0.5.into(), &100.into()));
+    assert_eq!(found["log_loss"], other["log_loss"], "the splits have the same labels");
+    let p = found["calibration"].as_f64().unwrap() / 4.0;
+    let expected = -0.25 * p.ln() - 0.75 * (1.0 - p).ln();
+    let gap = (found["log_loss"].as_f64().unwrap() - expected).abs();
+    assert!(gap <= SUM_OF_100, "{found}: expected {expected}");
+    // The table is W1·W2, products in f64, rounded once.
+    let (w1, w2) = (
+        numbers(&run, "embedding.id.factor.1", &[1, 6]),
+        numbers(&run, "embedding.id.factor.2", &[6, 4]),
+    );
+    let tables = directory.path().join("tables.safetensors");
+    succeed(&["collapse", text(&run), "--out", text(&tables)]);
+    let table = Checkpoint::open(&tables)
+        .unwrap()
+        .read("embedding.id.weight", &[1, 4])
+        .unwrap();
+    for (j, &found) in table.iter().enumerate() {
+        let terms = (0..6).map(|i| f64::from(w1[i]) * f64::from(w2[4 * i + j]));
+        let size: f64 = terms.clone().map(f64::abs).sum();
+        let expected: f64 = terms.sum();
+        // Half an ulp of f32, and six terms added in another order.
+        let allowed = 0.5 * f64::from(f32::EPSILON) * expected.abs() + 6.0 * f64::EPSILON * size;
+        assert!(
+            (f64::from(found) - expected).abs() <= allowed,
+            "column {j}: {found}, expected {expected}"
+        );
+    }
 }
