@@ -58,6 +58,13 @@ impl Config {
                 "what is predicted is the change in a plain SGD step: use --optimizer sgd, or 0",
             );
         }
+        if self.training.monitor_dynamics > 0 && optimizer.freeze_further_factors {
+            return bad(
+                "training.monitor_dynamics",
+                self.training.monitor_dynamics.to_string(),
+                "the velocities are those of a step of all factors: leave out optimizer.freeze_further_factors",
+            );
+        }
         if self.training.monitor_values == 0 {
             return bad("training.monitor_values", "0".into(), zero);
         }

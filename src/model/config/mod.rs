@@ -340,6 +340,22 @@ mod tests {
     }
 
     #[test]
+    fn frozen_factors_have_no_monitor() {
+        let mut table = toml::Table::new();
+        for setting in [
+            "model.inner_dim=8",
+            "optimizer.freeze_further_factors=true",
+            "training.monitor_dynamics=10",
+        ] {
+            set(&mut table, setting).unwrap();
+        }
+        let error = Config::from_table(table.clone(), "test").unwrap_err().to_string();
+        assert!(error.contains("monitor_dynamics = 10"), "{error}");
+        set(&mut table, "optimizer.freeze_further_factors=false").unwrap();
+        assert!(Config::from_table(table, "test").is_ok());
+    }
+
+    #[test]
     fn a_resolved_configuration_reads_back() {
         let mut config = Config::default();
         config.model.inner_dim = Some(8);
