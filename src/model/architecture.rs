@@ -117,7 +117,7 @@ impl Architecture {
         parameters
     }
 
-    /// Number of trained parameters.
+    /// Number of parameters, frozen ones included.
     pub fn num_parameters(&self) -> u64 {
         let sizes = self.parameters();
         sizes

@@ -20,7 +20,7 @@ pub struct Summary {
     pub examples: u64,
     /// Their quotient.
     pub examples_per_second: f64,
-    /// Trained numbers.
+    /// Numbers of the model as trained, frozen ones included.
     pub parameters: u64,
     /// Size of the tables.
     pub table_bytes: TableBytes,
