@@ -3,6 +3,7 @@
 
 mod adapter;
 mod buffer;
+mod choice;
 mod device;
 mod error;
 mod hint;
@@ -11,8 +12,9 @@ mod program;
 pub mod shaders;
 mod submit;
 
-pub use adapter::{Adapter, Description, Kind, adapters, choose, pick};
+pub use adapter::{Adapter, Description, Kind, adapters};
 pub use buffer::Handle;
+pub use choice::{choose, pick};
 pub use device::{Family, Gpu, Options};
 pub use error::GpuError;
 pub use pipeline::{Call, MAX_WORKGROUPS, grid};
