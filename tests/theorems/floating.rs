@@ -40,9 +40,7 @@ proptest! {
     #[test]
     fn e10_intervals_hold_known_values(mut sigma in proptest::collection::vec(0.0f64..2.0, 1..12), past in 0usize..5) {
         let (d, n) = (sigma.len(), sigma.len() + past);
-        let a = Matrix::from_fn(n, d, |i, j| if i == (3 * j + 1) % d { sigma[j] } else { 0.0 });
-        let distinct = d % 3 != 0; // else 3·j + 1 meets one row three times
-        prop_assume!(distinct);
+        let a = Matrix::from_fn(n, d, |i, j| if i == (j + 1) % d { sigma[j] } else { 0.0 });
         let (scaled, certified) = weyl_floating::certified("A", &a).unwrap();
         sigma.sort_by(|a, b| b.total_cmp(a));
         for (interval, &x) in certified.intervals().iter().zip(&sigma) {
