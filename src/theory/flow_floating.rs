@@ -50,7 +50,25 @@ pub const EQ6_AT_THE_START: Row = Row {
 };
 
 fn at_the_start(_: Budget) -> Found {
-    search::each(paper_starts(), |start| Ok(check_eq6(&start.step())))
+    let starts = paper_starts();
+    let errors: Vec<f64> = starts
+        .iter()
+        .filter_map(|start| velocity_error(&start.step()))
+        .collect();
+    let (least, most) = errors
+        .iter()
+        .fold((f64::INFINITY, 0.0), |(a, b): (f64, f64), &x| (a.min(x), b.max(x)));
+    let mut found = search::each(starts, |start| Ok(check_eq6(&start.step())));
+    if let Some(worst) = &mut found.worst {
+        let range = format!(
+            "; over all {} starts by {:.0} to {:.0} %",
+            found.cases,
+            100.0 * least,
+            100.0 * most
+        );
+        worst.check.witness.push_str(&range);
+    }
+    found
 }
 
 /// A step of balanced factors with planted singular values, well apart; small, the step is made from it.
@@ -228,17 +246,17 @@ impl fmt::Display for PaperStart {
     }
 }
 
-/// Starts of the paper's sizes, k = d and k = 4d, on tables of few and of many rows.
+/// Starts of the paper's sizes, k = d and k = 4d, on tables of few and of many rows; the smallest first.
 pub fn paper_starts() -> Vec<PaperStart> {
     let sizes = [
-        (1000, 64, 16),
-        (1000, 16, 16),
-        (100, 32, 8),
-        (100, 8, 8),
-        (10, 16, 4),
-        (10, 4, 4),
-        (3, 8, 2),
         (3, 2, 2),
+        (3, 8, 2),
+        (10, 4, 4),
+        (10, 16, 4),
+        (100, 8, 8),
+        (100, 32, 8),
+        (1000, 16, 16),
+        (1000, 64, 16),
     ];
     sizes.map(|(n, k, d)| PaperStart { n, k, d, seed: 1 }).to_vec()
 }
