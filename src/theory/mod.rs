@@ -32,6 +32,7 @@ pub mod search;
 pub mod search_space;
 pub mod slopes;
 pub mod step;
+pub mod trained;
 pub mod velocity;
 pub mod weyl_floating;
 

@@ -33,6 +33,7 @@ use proptest::collection::vec;
 use proptest::strategy::Strategy;
 
 pub use leading::{Gradient, LEAST_GAP, Leading, Rows, Velocity, VelocityError, factors, velocities};
+pub(super) use leading::{blocks, read};
 
 /// E5 in the ledger.
 pub const THEOREM: Theorem = Theorem {

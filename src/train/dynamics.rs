@@ -3,6 +3,8 @@
 //! Everything is read from the run as it goes, before and after a step that is taken anyway: the run itself stays the same to
 //! the last bit.
 
+pub mod checkpoint;
+
 use super::engine::{Engine, EngineError};
 use super::error::TrainError;
 use super::state::Model;

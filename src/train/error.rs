@@ -72,6 +72,36 @@ pub enum TrainError {
         /// The data set's features
         known: String,
     },
+    /// The factors are gone.
+    #[error("{0} is a collapsed model: its factors are gone; give the folder of the run it was made from")]
+    Collapsed(PathBuf),
+    /// A checkpoint without its run.
+    #[error("{0} is a file: give the folder of the run, whose config.toml says where the data set lies")]
+    NotAFolder(PathBuf),
+    /// One factor, or more than two.
+    #[error("{run} has tables of {depth} factor(s); the statements checked are about two: train with --inner-dim K")]
+    NotTwoLayers {
+        /// The run
+        run: PathBuf,
+        /// N
+        depth: usize,
+    },
+    /// NaN or ±∞ in a checkpoint.
+    #[error(
+        "{path}: tensor {tensor} holds {value} at row {row}, column {column} (both counted from 0): did training diverge?"
+    )]
+    NotFinite {
+        /// The file
+        path: PathBuf,
+        /// Its name
+        tensor: String,
+        /// What lies there
+        value: f32,
+        /// Row, from 0
+        row: usize,
+        /// Column, from 0
+        column: usize,
+    },
     /// How singular values move cannot be said.
     #[error("the dynamics of {feature} at step {step}: {source}")]
     Dynamics {

@@ -1,10 +1,13 @@
 //! `mlet verify`: the theorem ledger, statement by statement.
 
+mod checkpoint;
+
 use crate::theory::document::{document, number};
 use crate::theory::ledger::{self, Entry, Row};
 use crate::theory::search::Budget;
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::path::PathBuf;
 
 /// Arguments of `mlet verify`.
 #[derive(Debug, clap::Args)]
@@ -27,10 +30,16 @@ pub struct Args {
     /// Print docs/theorems.md: the statements in full, with what was found
     #[arg(long, conflicts_with_all = ["json", "only"])]
     markdown: bool,
+    /// Check E1, E2, E3 and E5 on this run's checkpoint instead: one plain SGD step on a batch of its data
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["cases", "seed", "only", "markdown"])]
+    checkpoint: Option<PathBuf>,
 }
 
 /// Runs `mlet verify`.
 pub fn run(args: Args) -> anyhow::Result<()> {
+    if let Some(run) = &args.checkpoint {
+        return checkpoint::run(run, args.json);
+    }
     let rows = ledger::select(&args.only);
     if let Some(name) = args
         .only
