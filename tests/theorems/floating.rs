@@ -4,11 +4,14 @@
 use crate::common::{assert_holds, catches};
 use faer::Mat;
 use mlet::spectrum::decompose::{self, Svd};
-use mlet::theory::floating::{scaled, view};
+use mlet::theory::exact::{count_above, count_at_least, from_float};
+use mlet::theory::floating::{Floating, scaled, view};
 use mlet::theory::matrices::{Case, Kind, generator, random, random_wide, uniform, with_singular_values};
 use mlet::theory::search::Budget;
 use mlet::theory::weyl_floating::Certified;
-use mlet::theory::{Matrix, TheoryError, closest_floating, decomposition, qr_floating, residuals, weyl_floating};
+use mlet::theory::{
+    Matrix, Rational, TheoryError, closest_floating, decomposition, qr_floating, residuals, weyl_floating,
+};
 use proptest::prelude::*;
 
 proptest! {
@@ -36,6 +39,22 @@ proptest! {
         assert_holds(weyl_floating::check::<f64>(&case.matrix()).unwrap());
     }
 
+    /// Any matrix, exactly: σᵢ ≥ low is a count by the inertia of WᵀW − low²·I over the rationals, and so is σᵢ ≤ high.
+    #[test]
+    fn e10_intervals_hold_exactly(case in random().prop_filter("small", |case| case.n.min(case.d) <= 5)) {
+        for certified in [certified_of::<f32>(&case), certified_of::<f64>(&case)] {
+            let (exact, certified) = certified;
+            let squared = |x: f64| {
+                let x = from_float("x", &Matrix::from_element(1, 1, x)).unwrap()[(0, 0)].clone();
+                &x * &x
+            };
+            for (i, interval) in certified.intervals().iter().enumerate() {
+                prop_assert!(count_at_least(&exact, &squared(interval.low)) > i, "σ[{i}] below {interval:?}");
+                prop_assert!(count_above(&exact, &squared(interval.high)) <= i, "σ[{i}] above {interval:?}");
+            }
+        }
+    }
+
     /// σ known exactly: a diagonal matrix with its rows and columns in another order.
     #[test]
     fn e10_intervals_hold_known_values(mut sigma in proptest::collection::vec(0.0f64..2.0, 1..12), past in 0usize..5) {
@@ -52,6 +71,33 @@ proptest! {
             prop_assert!(certified.rank_at(tau).contains(&truth));
         }
     }
+}
+
+/// The same counts see an interval that leaves out the residual.
+#[test]
+fn an_interval_without_the_residual_misses_the_truth() {
+    let missed = |seed| {
+        let (exact, certified) = certified_of::<f32>(&Case {
+            kind: Kind::Random,
+            n: 6,
+            d: 4,
+            k: 1,
+            seed,
+        });
+        let interval = weyl_floating::interval(certified.sigma[0], 0.0);
+        let low = from_float("x", &Matrix::from_element(1, 1, interval.low)).unwrap()[(0, 0)].clone();
+        let high = from_float("x", &Matrix::from_element(1, 1, interval.high)).unwrap()[(0, 0)].clone();
+        count_at_least(&exact, &(&low * &low)) == 0 || count_above(&exact, &(&high * &high)) > 0
+    };
+    assert!((0..8).all(missed));
+}
+
+/// The case's normalised matrix as rationals, with fewer columns than rows, and its measured decomposition.
+fn certified_of<T: Floating>(case: &Case) -> (Matrix<Rational>, Certified) {
+    let w: Matrix<T> = case.matrix();
+    let w = if w.ncols() > w.nrows() { w.transpose() } else { w };
+    let (scaled, certified) = weyl_floating::certified("W", &w).unwrap();
+    (from_float("W", &scaled.matrix).unwrap(), certified)
 }
 
 #[test]
