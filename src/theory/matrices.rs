@@ -231,9 +231,12 @@ pub fn with_singular_values(sigma: &[f64], n: usize, d: usize, seed: u64) -> Mat
     a
 }
 
-/// (k×r), k ≥ r, with orthonormal columns: random reflections of the identity.
+/// (k×r), k ≥ r, with orthonormal columns: random reflections of the identity, and a step of Newton and Schulz against their
+/// rounding, which leaves that of one product.
 pub fn orthonormal_columns(k: usize, r: usize, seed: u64) -> Matrix<f64> {
-    with_singular_values(&vec![1.0; r.min(k)], k, r, seed)
+    let a = with_singular_values(&vec![1.0; r.min(k)], k, r, seed);
+    let defect = Matrix::identity(r, r) - a.transpose() * &a;
+    &a + &a * defect * 0.5
 }
 
 /// The Householder reflection along `v` of every column of `a`.
