@@ -40,7 +40,7 @@ pub const THEOREM: Theorem = Theorem {
     source: include_str!("velocity.rs"),
     rows: &[
         Row {
-            id: "E5-N2",
+            id: "E5",
             claim: "σ̇_r = −u_rᵀ(G·W₂ᵀW₂ + W₁W₁ᵀ·G)v_r to first order in η, for any two factors and every simple σ_r > 0",
             arithmetic: Arithmetic::Floating,
             unit: UNIT,
