@@ -2,8 +2,8 @@
 
 use super::search::{Budget, Found};
 use super::{
-    balance_drift, cross_category, decomposition, one_step, qr_construction, rank_bound, rank_of_product, search_space,
-    velocity,
+    balance_drift, balanced_factors, balanced_velocity, closest_product, cross_category, decomposition,
+    end_to_end_rule, one_step, qr_construction, rank_bound, rank_of_product, rotated_step, search_space, velocity, weyl,
 };
 use rayon::prelude::*;
 use serde::Serialize;
@@ -98,10 +98,16 @@ pub const THEOREMS: &[Theorem] = &[
     search_space::THEOREM,
     rank_bound::THEOREM,
     rank_of_product::THEOREM,
+    closest_product::THEOREM,
     one_step::THEOREM,
     cross_category::THEOREM,
     balance_drift::THEOREM,
+    rotated_step::THEOREM,
     velocity::THEOREM,
+    balanced_velocity::THEOREM,
+    end_to_end_rule::THEOREM,
+    balanced_factors::THEOREM,
+    weyl::THEOREM,
     decomposition::THEOREM,
 ];
 

@@ -9,12 +9,16 @@
 //! point**, against derived bounds. What is not a theorem as written is searched for its smallest counterexample ([`search`]).
 
 pub mod balance_drift;
+pub mod balanced_factors;
 pub mod balanced_floating;
+pub mod balanced_velocity;
 pub mod check;
 pub mod closest_floating;
+pub mod closest_product;
 pub mod cross_category;
 pub mod decomposition;
 pub mod document;
+pub mod end_to_end_rule;
 pub mod error;
 pub mod exact;
 pub mod floating;
@@ -28,12 +32,14 @@ pub mod qr_floating;
 pub mod rank_bound;
 pub mod rank_of_product;
 pub mod residuals;
+pub mod rotated_step;
 pub mod search;
 pub mod search_space;
 pub mod slopes;
 pub mod step;
 pub mod trained;
 pub mod velocity;
+pub mod weyl;
 pub mod weyl_floating;
 
 pub use error::TheoryError;

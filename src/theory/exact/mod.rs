@@ -38,3 +38,8 @@ pub fn rectangular_diagonal(rows: usize, cols: usize, diagonal: &[Rational]) -> 
 pub fn rectangular_identity(rows: usize, cols: usize) -> Matrix<Rational> {
     rectangular_diagonal(rows, cols, &vec![integer(1); rows.min(cols)])
 }
+
+/// ‖A‖_F², exactly.
+pub fn sum_of_squares(matrix: &Matrix<Rational>) -> Rational {
+    matrix.iter().fold(integer(0), |sum, x| sum + x * x)
+}

@@ -2,10 +2,12 @@
 //!
 //! Every strategy has at most one flat map: what proptest tries while shrinking multiplies with each that is nested.
 
+mod near;
 mod planted;
 mod steps;
 mod tables;
 
+pub use near::{Approximation, Perturbed, approximations, perturbed, rotated_steps};
 pub use planted::{Product, RationalSvd, balanced_products, orthogonals, rational_svds, svds_of, unbalanced_products};
 pub use steps::{steps, steps_with_unseen_rows};
 pub use tables::{
