@@ -17,7 +17,7 @@ use super::check::Check;
 use super::exact::{rectangular_diagonal, strategies};
 use super::ledger::{Arithmetic, Expected, Row, Theorem};
 use super::number::{Matrix, Rational};
-use super::search;
+use super::{balanced_floating, search};
 use super::step::try_product;
 use num_traits::pow;
 use strategies::Product;
@@ -32,7 +32,7 @@ pub const THEOREM: Theorem = Theorem {
         unit: "exact: |left − right|",
         expected: Expected::Holds,
         run: |budget| search::random(budget, strategies::balanced_products(2..=4), |case| Ok(check(case))),
-    }],
+    }, balanced_floating::F32, balanced_floating::F64],
 };
 
 /// E8 on the factors that the case was made of (by exactly this construction): their product and their balance.

@@ -23,7 +23,7 @@ use super::end_to_end_rule::velocity;
 use super::exact::{integer, strategies};
 use super::ledger::{Arithmetic, Expected, Row, Theorem};
 use super::number::{Matrix, Rational};
-use super::search;
+use super::{flow_floating, search};
 use num_traits::pow;
 use strategies::Product;
 
@@ -47,6 +47,8 @@ pub const THEOREM: Theorem = Theorem {
             expected: Expected::Holds,
             run: |budget| search::random(budget, strategies::balanced_products(2..=4), |case| Ok(check(case))),
         },
+        flow_floating::E6,
+        flow_floating::EQ6_AT_THE_START,
     ],
 };
 

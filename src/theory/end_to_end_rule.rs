@@ -19,7 +19,7 @@ use super::check::Check;
 use super::exact::{rectangular_diagonal, strategies};
 use super::ledger::{Arithmetic, Expected, Row, Theorem};
 use super::number::{Matrix, Number, Rational};
-use super::search;
+use super::{flow_floating, search};
 use super::step::{Step, product};
 use num_traits::pow;
 use strategies::Product;
@@ -34,7 +34,7 @@ pub const THEOREM: Theorem = Theorem {
         unit: "exact: |left − right|",
         expected: Expected::Holds,
         run: |budget| search::random(budget, strategies::balanced_products(2..=4), |case| Ok(check(case))),
-    }],
+    }, flow_floating::E7],
 };
 
 /// Ẇ = −Σⱼ AⱼAⱼᵀ·G·BⱼᵀBⱼ (n×d), for any factors: every factor moves by minus its own gradient.

@@ -5,3 +5,5 @@ mod common;
 mod dynamics_exact;
 mod floating;
 mod flows;
+mod planted_exact;
+mod ranks_exact;

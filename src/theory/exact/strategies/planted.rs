@@ -55,9 +55,9 @@ pub fn orthogonals(size: usize) -> impl Strategy<Value = Matrix<Rational>> {
     })
 }
 
-/// Ratios of small integers from `least`, `count` of them.
-fn ratios(least: i32, count: usize) -> impl Strategy<Value = Vec<Rational>> {
-    vec((least..=6, 1i32..=3), count).prop_map(|ratios| {
+/// Ratios of small integers from 0, `count` of them.
+fn ratios(count: usize) -> impl Strategy<Value = Vec<Rational>> {
+    vec((0i32..=6, 1i32..=3), count).prop_map(|ratios| {
         ratios
             .into_iter()
             .map(|(p, q)| Rational::new(p.into(), q.into()))
@@ -67,7 +67,7 @@ fn ratios(least: i32, count: usize) -> impl Strategy<Value = Vec<Rational>> {
 
 /// An n×d matrix with singular values that are perfect `power`-th powers; zeros and equal ones among them.
 pub fn svds_of(n: usize, d: usize, power: usize) -> impl Strategy<Value = RationalSvd> {
-    (orthogonals(n), orthogonals(d), ratios(0, n.min(d))).prop_map(move |(u, v, mut roots)| {
+    (orthogonals(n), orthogonals(d), ratios(n.min(d))).prop_map(move |(u, v, mut roots)| {
         roots.sort_by(|a, b| b.cmp(a));
         let sigma: Vec<Rational> = roots.iter().map(|root| pow(root.clone(), power)).collect();
         let w = &u * rectangular_diagonal(n, d, &sigma) * v.transpose();
@@ -129,26 +129,37 @@ impl fmt::Display for Product {
 
 /// Balanced factors, `WⱼᵀWⱼ = Wⱼ₊₁Wⱼ₊₁ᵀ`; zero singular values among them.
 pub fn balanced_products(depths: RangeInclusive<usize>) -> impl Strategy<Value = Product> {
-    products(depths, 0, true)
+    products(depths, true)
 }
 
 /// Factors whose singular vectors fit as balanced ones' do, but not their singular values; none of them is zero.
 pub fn unbalanced_products(depths: RangeInclusive<usize>) -> impl Strategy<Value = Product> {
-    products(depths, 1, false)
+    products(depths, false)
 }
 
-fn products(depths: RangeInclusive<usize>, least: i32, balanced: bool) -> impl Strategy<Value = Product> {
+fn products(depths: RangeInclusive<usize>, balanced: bool) -> impl Strategy<Value = Product> {
     (depths, SMALL_SIZES, SMALL_SIZES, SMALL_SIZES).prop_flat_map(move |(depth, n, k, d)| {
         let rank = n.min(k).min(d);
         let bases: Vec<_> = (0..=depth)
             .map(|j| orthogonals(width(j, depth, n, k, d)).boxed())
             .collect();
-        let scales = vec(ratios(least, rank), if balanced { 1 } else { depth });
-        (bases, scales, integers(n, d)).prop_map(move |(bases, mut scales, gradient)| {
-            let first = scales[0].clone();
-            scales.resize(depth, first);
-            from_parts(&bases, scales, gradient, rank)
-        })
+        let scales = match balanced {
+            true => ratios(rank).prop_map(move |first| vec![first; depth]).boxed(),
+            false => unbalanced(depth, rank).boxed(),
+        };
+        (bases, scales, integers(n, d))
+            .prop_map(move |(bases, scales, gradient)| from_parts(&bases, scales, gradient, rank))
+    })
+}
+
+/// Integers s₁ from 1 and sⱼ = s₁ + a gap from 0. Gaps shrink by themselves: were the sⱼ drawn one by one, shrinking would stop
+/// at the first pair that cannot come nearer.
+fn unbalanced(depth: usize, rank: usize) -> impl Strategy<Value = Vec<Vec<Rational>>> {
+    (vec(1i32..=4, rank), vec(vec(0i32..=4, rank), depth - 1)).prop_map(|(first, gaps)| {
+        let later = |gaps: &Vec<i32>| first.iter().zip(gaps).map(|(s, gap)| integer(s + gap)).collect();
+        let mut scales = vec![first.iter().map(|s| integer(*s)).collect()];
+        scales.extend(gaps.iter().map(later));
+        scales
     })
 }
 
