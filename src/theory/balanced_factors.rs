@@ -17,22 +17,26 @@ use super::check::Check;
 use super::exact::{rectangular_diagonal, strategies};
 use super::ledger::{Arithmetic, Expected, Row, Theorem};
 use super::number::{Matrix, Rational};
-use super::{balanced_floating, search};
 use super::step::try_product;
+use super::{balanced_floating, search};
 use num_traits::pow;
 use strategies::Product;
 
 /// E8 in the ledger.
 pub const THEOREM: Theorem = Theorem {
     source: include_str!("balanced_factors.rs"),
-    rows: &[Row {
-        id: "E8",
-        claim: "Wⱼ = Aⱼ₋₁·Σ^{1/N}·Aⱼᵀ with AⱼᵀAⱼ = I are balanced and have the product W = UΣVᵀ, for depth 2, 3 and 4",
-        arithmetic: Arithmetic::Exact,
-        unit: "exact: |left − right|",
-        expected: Expected::Holds,
-        run: |budget| search::random(budget, strategies::balanced_products(2..=4), |case| Ok(check(case))),
-    }, balanced_floating::F32, balanced_floating::F64],
+    rows: &[
+        Row {
+            id: "E8",
+            claim: "Wⱼ = Aⱼ₋₁·Σ^{1/N}·Aⱼᵀ with AⱼᵀAⱼ = I are balanced and have the product W = UΣVᵀ, for depth 2, 3 and 4",
+            arithmetic: Arithmetic::Exact,
+            unit: "exact: |left − right|",
+            expected: Expected::Holds,
+            run: |budget| search::random(budget, strategies::balanced_products(2..=4), |case| Ok(check(case))),
+        },
+        balanced_floating::F32,
+        balanced_floating::F64,
+    ],
 };
 
 /// E8 on the factors that the case was made of (by exactly this construction): their product and their balance.

@@ -19,22 +19,25 @@ use super::check::Check;
 use super::exact::{rectangular_diagonal, strategies};
 use super::ledger::{Arithmetic, Expected, Row, Theorem};
 use super::number::{Matrix, Number, Rational};
-use super::{flow_floating, search};
 use super::step::{Step, product};
+use super::{flow_floating, search};
 use num_traits::pow;
 use strategies::Product;
 
 /// E7 in the ledger.
 pub const THEOREM: Theorem = Theorem {
     source: include_str!("end_to_end_rule.rs"),
-    rows: &[Row {
-        id: "E7",
-        claim: "Ẇ = −Σⱼ [WWᵀ]^{(j−1)/N}·G·[WᵀW]^{(N−j)/N} for balanced factors of depth 2, 3 and 4",
-        arithmetic: Arithmetic::Exact,
-        unit: "exact: |left − right|",
-        expected: Expected::Holds,
-        run: |budget| search::random(budget, strategies::balanced_products(2..=4), |case| Ok(check(case))),
-    }, flow_floating::E7],
+    rows: &[
+        Row {
+            id: "E7",
+            claim: "Ẇ = −Σⱼ [WWᵀ]^{(j−1)/N}·G·[WᵀW]^{(N−j)/N} for balanced factors of depth 2, 3 and 4",
+            arithmetic: Arithmetic::Exact,
+            unit: "exact: |left − right|",
+            expected: Expected::Holds,
+            run: |budget| search::random(budget, strategies::balanced_products(2..=4), |case| Ok(check(case))),
+        },
+        flow_floating::E7,
+    ],
 };
 
 /// Ẇ = −Σⱼ AⱼAⱼᵀ·G·BⱼᵀBⱼ (n×d), for any factors: every factor moves by minus its own gradient.

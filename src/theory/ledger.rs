@@ -3,7 +3,8 @@
 use super::search::{Budget, Found};
 use super::{
     balance_drift, balanced_factors, balanced_velocity, closest_product, cross_category, decomposition,
-    end_to_end_rule, one_step, qr_construction, rank_bound, rank_of_product, rotated_step, search_space, velocity, weyl,
+    end_to_end_rule, one_step, qr_construction, rank_bound, rank_of_product, rotated_step, search_space, velocity,
+    weyl,
 };
 use rayon::prelude::*;
 use serde::Serialize;
