@@ -5,5 +5,6 @@ mod common;
 mod dynamics_exact;
 mod floating;
 mod flows;
+mod intervals;
 mod planted_exact;
 mod ranks_exact;
