@@ -32,7 +32,10 @@ pub fn document(entries: &[Entry]) -> String {
         let _ = writeln!(
             text,
             "| {} | {} | {} | {worst} | {bound} | {} |",
-            row.id, entry.status, entry.cases, row.unit
+            row.id,
+            entry.status,
+            entry.cases,
+            row.unit.replace('|', "\\|") // a cell ends at a bare one
         );
     }
     for theorem in THEOREMS {

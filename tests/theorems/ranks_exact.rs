@@ -48,7 +48,7 @@ proptest! {
     #[test]
     fn t2_2_is_decided_for_every_shape_and_as_the_corrected_hypothesis_says(case in shapes_with_k_below_d()) {
         let decision = decide(&case, construction).unwrap();
-        prop_assert_eq!(&decision == &Decision::AllReached, case.inner_dim >= case.num_embeddings);
+        prop_assert_eq!(decision == Decision::AllReached, case.inner_dim >= case.num_embeddings);
         prop_assert!(decision != Decision::Undecided);
     }
 

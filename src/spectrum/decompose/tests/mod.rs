@@ -153,7 +153,7 @@ fn columns_of_every_size<T: Real>(exponents: impl Iterator<Item = i32>) {
     for e in exponents {
         for (m, n, every) in [(6, 4, 2), (40, 20, 3), (5, 5, 1)] {
             let base = cast::<T>(&random(e as u64, m, n), 0);
-            let small = |j: usize| j > 0 && j % every == 0;
+            let small = |j: usize| j > 0 && j.is_multiple_of(every);
             let mut a = Mat::from_fn(m, n, |i, j| base[(i, j)].ldexp(if small(j) { -e } else { 0 }));
             check(&format!("{m}×{n}, columns of 2^−{e}"), &a, 0);
             normalise(&mut a);
