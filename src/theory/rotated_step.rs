@@ -87,7 +87,7 @@ impl<T: Number> Rotated<T> {
         self.u.transpose() * first * &self.v
     }
 
-    /// The right side: (σ₁ᵢ² + `σ₂ⱼ²)·[UᵀGV]ᵢⱼ` (n×d).
+    /// The right side: `(σ₁ᵢ² + σ₂ⱼ²)·[UᵀGV]ᵢⱼ` (n×d).
     pub fn right(&self) -> Matrix<T> {
         let inner = self.u.transpose() * &self.gradient * &self.v;
         let square = |x: &T| x.clone() * x.clone();
