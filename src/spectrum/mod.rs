@@ -10,6 +10,7 @@
 //! joined to them in [`crate::report`].
 
 pub mod decompose;
+pub mod gram;
 pub mod measures;
 pub mod sources;
 pub mod table;

@@ -1,0 +1,215 @@
+//! Gram matrices AᵀA of tall matrices, in one pass over the rows, with a bound on what rounding did to them.
+
+pub mod certify;
+mod double;
+mod kernel;
+
+use crate::spectrum::table::{Factor, Values};
+use kernel::{AddRows, BLOCK_ROWS, Entries, padded};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Blocks that are summed before their sum is added to the range's: a sum of sums rounds less often.
+const BLOCKS: usize = 64;
+/// Most row ranges that are summed side by side. Fixed, so that the result does not depend on the number of threads.
+const RANGES: usize = 64;
+
+/// Ĝ ≈ AᵀA for an n×d matrix A whose entries are taken as stored, and how far off it can be.
+///
+/// `|Ĝ − AᵀA|ᵢⱼ ≤ γ·Σₚ|aₚᵢ·aₚⱼ|` with γ from [`Gram::gamma`]. Grams of the parts of a table add up to the table's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gram {
+    /// n: rows that went in.
+    pub rows: u64,
+    /// d.
+    pub cols: usize,
+    /// d×d, row-major, symmetric to the bit.
+    pub entries: Vec<f64>,
+    /// Most roundings on the way from the stored numbers to any one entry.
+    pub roundings: u64,
+}
+
+impl Gram {
+    /// The Gram matrix of no row.
+    pub fn empty(cols: usize) -> Self {
+        Self {
+            rows: 0,
+            cols,
+            entries: vec![0.0; cols * cols],
+            roundings: 0,
+        }
+    }
+
+    /// The Gram matrix of a factor, in parallel over fixed ranges of rows; memory does not grow with the rows.
+    ///
+    /// The entries may overflow or be NaN: see [`Gram::is_finite`].
+    pub fn of(factor: &Factor) -> Self {
+        let (rows, cols) = (factor.rows(), factor.cols());
+        if rows == 0 || cols == 0 {
+            return Self {
+                rows: rows as u64,
+                ..Self::empty(cols)
+            };
+        }
+        let ranges = rows.div_ceil(BLOCKS * BLOCK_ROWS).min(RANGES);
+        let bound = |i: usize| (i as u128 * rows as u128 / ranges as u128) as usize;
+        let parts: Vec<Vec<f64>> = (0..ranges)
+            .into_par_iter()
+            .map(|i| of_range(factor, bound(i)..bound(i + 1)))
+            .collect();
+        let stride = padded(cols);
+        let mut sum = vec![0.0; stride * stride];
+        for part in &parts {
+            sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+        }
+        let entry = |i: usize, j: usize| sum[i.min(j) * stride + i.max(j)];
+        let per_range = rows.div_ceil(ranges);
+        let roundings = 1
+            + rows.min(BLOCK_ROWS)
+            + BLOCKS.min(rows.div_ceil(BLOCK_ROWS))
+            + per_range.div_ceil(BLOCKS * BLOCK_ROWS)
+            + ranges;
+        Self {
+            rows: rows as u64,
+            cols,
+            entries: (0..cols * cols).map(|at| entry(at / cols, at % cols)).collect(),
+            roundings: roundings as u64,
+        }
+    }
+
+    /// The Gram matrix of the rows of both.
+    #[must_use]
+    pub fn and(mut self, other: &Gram) -> Self {
+        self.rows += other.rows;
+        self.roundings = self.roundings.max(other.roundings) + 1;
+        self.entries
+            .iter_mut()
+            .zip(&other.entries)
+            .for_each(|(mine, other)| *mine += other);
+        self
+    }
+
+    /// γ_m = m·u/(1 − m·u) of the m roundings (Higham, *Accuracy and Stability of Numerical Algorithms*, section 3.1).
+    pub fn gamma(&self) -> f64 {
+        let mu = self.roundings as f64 * f64::EPSILON / 2.0;
+        mu / (1.0 - mu)
+    }
+
+    /// Whether every entry is finite; else an entry of the matrix is not, or too great for its square.
+    pub fn is_finite(&self) -> bool {
+        self.entries.iter().all(|x| x.is_finite())
+    }
+
+    /// Entry (i, j).
+    pub fn at(&self, i: usize, j: usize) -> f64 {
+        self.entries[i * self.cols + j]
+    }
+}
+
+/// The padded Gram matrix of a range of rows; only its upper triangle counts.
+fn of_range(factor: &Factor, rows: Range<usize>) -> Vec<f64> {
+    let cols = factor.cols();
+    let stride = padded(cols);
+    let mut sum = vec![0.0; stride * stride];
+    let mut part = vec![0.0; stride * stride];
+    let mut start = rows.start;
+    while start < rows.end {
+        let end = rows.end.min(start + BLOCKS * BLOCK_ROWS);
+        part.fill(0.0);
+        add_rows(factor, start..end, &mut part);
+        sum.iter_mut().zip(&part).for_each(|(sum, part)| *sum += part);
+        start = end;
+    }
+    sum
+}
+
+fn add_rows(factor: &Factor, rows: Range<usize>, gram: &mut [f64]) {
+    let cols = factor.cols();
+    let slice = ndarray::s![rows, ..];
+    match &factor.values {
+        Values::F32(a) => {
+            let rows = a.slice(slice);
+            let rows = rows.as_standard_layout();
+            if let Some(entries) = rows.as_slice() {
+                AddRows {
+                    entries: Entries::F32(entries),
+                    cols,
+                    gram,
+                }
+                .run();
+            }
+        }
+        Values::F64(a) => {
+            let rows = a.slice(slice);
+            let rows = rows.as_standard_layout();
+            if let Some(entries) = rows.as_slice() {
+                AddRows {
+                    entries: Entries::F64(entries),
+                    cols,
+                    gram,
+                }
+                .run();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array2;
+    use num_bigint::BigInt;
+    use num_rational::BigRational;
+    use num_traits::{Signed, ToPrimitive, Zero};
+
+    fn factor(n: usize, d: usize) -> Factor {
+        let entry = |(i, j): (usize, usize)| {
+            (((i * 7919 + j * 104_729 + i * j * 31) % 1009) as f32 / 1009.0 - 0.4) * 0.3f32.powi(j as i32 % 9)
+        };
+        Factor::f32("w", Array2::from_shape_fn((n, d), entry))
+    }
+
+    /// Every entry against exact rational arithmetic, within γ·Σ|terms|.
+    #[test]
+    fn every_entry_keeps_its_bound() {
+        for (n, d) in [(1, 1), (3, 5), (127, 17), (129, 16), (8300, 3)] {
+            let factor = factor(n, d);
+            let gram = Gram::of(&factor);
+            let Values::F32(values) = &factor.values else {
+                unreachable!()
+            };
+            let exact =
+                |x: f32| BigRational::from_float(x).unwrap_or_else(|| BigRational::from_integer(BigInt::from(0)));
+            for i in 0..d {
+                for j in 0..d {
+                    let (mut sum, mut magnitude) = (BigRational::zero(), BigRational::zero());
+                    for row in values.outer_iter() {
+                        let term = exact(row[i]) * exact(row[j]);
+                        magnitude += term.abs();
+                        sum += term;
+                    }
+                    let apart = (BigRational::from_float(gram.at(i, j)).unwrap() - sum)
+                        .abs()
+                        .to_f64()
+                        .unwrap();
+                    let bound = gram.gamma() * magnitude.to_f64().unwrap();
+                    assert!(apart <= bound, "{n}×{d}, ({i}, {j}): off by {apart:e}, bound {bound:e}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn parts_add_up() {
+        let whole = factor(20_000, 7);
+        let rows: Vec<usize> = (0..20_000).collect();
+        let (a, b) = rows.split_at(12_345);
+        let sum = Gram::of(&whole.select_rows(a)).and(&Gram::of(&whole.select_rows(b)));
+        let whole = Gram::of(&whole);
+        assert_eq!(sum.rows, whole.rows);
+        for (x, y) in sum.entries.iter().zip(&whole.entries) {
+            let bound = (sum.gamma() + whole.gamma()) * 20_000.0;
+            assert!((x - y).abs() <= bound, "{x} and {y}");
+        }
+    }
+}
