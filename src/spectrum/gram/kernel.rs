@@ -1,5 +1,6 @@
 //! The inner loop of a Gram matrix: `G += XᵀX` over a block of rows, in f64.
 
+use crate::spectrum::table::Entries;
 use pulp::{Arch, Simd, WithSimd};
 
 /// Rows that are converted and multiplied at a time: a block of 64 columns in f64 stays in the second-level cache.
@@ -14,40 +15,6 @@ const PADDING: usize = 16;
 /// Columns of a padded block and of a padded Gram matrix.
 pub(super) fn padded(cols: usize) -> usize {
     cols.next_multiple_of(PADDING)
-}
-
-/// Entries of rows that lie behind one another, in the type they were stored in.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Entries<'a> {
-    /// f32.
-    F32(&'a [f32]),
-    /// f64.
-    F64(&'a [f64]),
-    /// f16.
-    F16(&'a [half::f16]),
-    /// bf16.
-    Bf16(&'a [half::bf16]),
-}
-
-impl<'a> Entries<'a> {
-    fn rows(self, range: std::ops::Range<usize>, cols: usize) -> Self {
-        let range = range.start * cols..range.end * cols;
-        match self {
-            Self::F32(x) => Self::F32(&x[range]),
-            Self::F64(x) => Self::F64(&x[range]),
-            Self::F16(x) => Self::F16(&x[range]),
-            Self::Bf16(x) => Self::Bf16(&x[range]),
-        }
-    }
-
-    fn len(self) -> usize {
-        match self {
-            Self::F32(x) => x.len(),
-            Self::F64(x) => x.len(),
-            Self::F16(x) => x.len(),
-            Self::Bf16(x) => x.len(),
-        }
-    }
 }
 
 /// The upper triangle of XᵀX, tile by tile, of all rows in `entries`.
@@ -84,7 +51,7 @@ impl WithSimd for AddRows<'_> {
         while start < rows {
             let end = rows.min(start + BLOCK_ROWS);
             let block = &mut block[..(end - start) * stride];
-            convert(entries.rows(start..end, cols), cols, stride, block);
+            convert(entries.range(start * cols..end * cols), cols, stride, block);
             multiply(simd, block, stride, gram);
             start = end;
         }

@@ -4,8 +4,8 @@ pub mod certify;
 mod double;
 mod kernel;
 
-use crate::spectrum::table::{Factor, Values};
-use kernel::{AddRows, BLOCK_ROWS, Entries, padded};
+use crate::spectrum::table::Factor;
+use kernel::{AddRows, BLOCK_ROWS, padded};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -125,38 +125,13 @@ fn of_range(factor: &Factor, rows: Range<usize>) -> Vec<f64> {
 
 fn add_rows(factor: &Factor, rows: Range<usize>, gram: &mut [f64]) {
     let cols = factor.cols();
-    let slice = ndarray::s![rows, ..];
-    match &factor.values {
-        Values::F32(a) => {
-            let rows = a.slice(slice);
-            let rows = rows.as_standard_layout();
-            if let Some(entries) = rows.as_slice() {
-                AddRows {
-                    entries: Entries::F32(entries),
-                    cols,
-                    gram,
-                }
-                .run();
-            }
-        }
-        Values::F64(a) => {
-            let rows = a.slice(slice);
-            let rows = rows.as_standard_layout();
-            if let Some(entries) = rows.as_slice() {
-                AddRows {
-                    entries: Entries::F64(entries),
-                    cols,
-                    gram,
-                }
-                .run();
-            }
-        }
-    }
+    factor.with_rows(rows, |entries| AddRows { entries, cols, gram }.run());
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spectrum::table::Values;
     use ndarray::Array2;
     use num_bigint::BigInt;
     use num_rational::BigRational;

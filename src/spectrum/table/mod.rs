@@ -1,9 +1,13 @@
 //! An embedding table as it was stored: a product of factors.
 
+mod stored;
+
 use std::ops::Range;
 
 use faer::MatMut;
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, Axis, s};
+
+pub use stored::{Entries, Float, Mapped, Order};
 
 /// The entries of one stored matrix, in the type that holds them without loss.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,6 +16,8 @@ pub enum Values {
     F32(Array2<f32>),
     /// Stored as f64.
     F64(Array2<f64>),
+    /// Left in its file.
+    Mapped(Mapped),
 }
 
 /// One stored matrix: a whole table, or one factor of its product.
@@ -44,11 +50,21 @@ impl Factor {
         }
     }
 
+    /// A factor that stays in its file.
+    pub fn mapped(name: impl Into<String>, values: Mapped) -> Self {
+        Factor {
+            name: name.into(),
+            epsilon: values.float().epsilon(),
+            values: Values::Mapped(values),
+        }
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         match &self.values {
             Values::F32(a) => a.nrows(),
             Values::F64(a) => a.nrows(),
+            Values::Mapped(a) => a.rows(),
         }
     }
 
@@ -57,6 +73,7 @@ impl Factor {
         match &self.values {
             Values::F32(a) => a.ncols(),
             Values::F64(a) => a.ncols(),
+            Values::Mapped(a) => a.cols(),
         }
     }
 
@@ -75,6 +92,16 @@ impl Factor {
         let values = match &self.values {
             Values::F32(a) => Values::F32(a.select(Axis(0), rows)),
             Values::F64(a) => Values::F64(a.select(Axis(0), rows)),
+            Values::Mapped(a) => {
+                let mut selected = Array2::zeros((rows.len(), a.cols()));
+                for (to, &row) in rows.iter().enumerate() {
+                    a.each(row..row + 1, |_, j, x| selected[(to, j)] = x);
+                }
+                match a.float() {
+                    Float::F64 => Values::F64(selected),
+                    _ => Values::F32(selected.mapv(|x| x as f32)), // every narrower float is an f32
+                }
+            }
         };
         Factor {
             name: self.name.clone(),
@@ -83,45 +110,55 @@ impl Factor {
         }
     }
 
-    /// The greatest |entry|, or the (row, column) of an entry that is not finite.
-    pub(crate) fn largest(&self) -> Result<f64, (usize, usize)> {
-        fn scan<T: Copy + Into<f64>>(a: &Array2<T>) -> Result<f64, (usize, usize)> {
-            let mut largest = 0.0f64;
-            for (i, row) in a.outer_iter().enumerate() {
-                // A sum of |x|·0 is 0 for finite entries and NaN otherwise: one test a row instead of one an entry.
-                let (mut greatest, mut probe) = (0.0f64, 0.0f64);
-                for &x in row {
-                    let x: f64 = x.into();
-                    greatest = greatest.max(x.abs());
-                    probe += x * 0.0;
-                }
-                if probe != 0.0 {
-                    let bad = row.iter().position(|&x| !x.into().is_finite());
-                    return Err((i, bad.unwrap_or(0)));
-                }
-                largest = largest.max(greatest);
-            }
-            Ok(largest)
-        }
+    /// Hands whole rows, in the type they are stored in, to `take`: a slice where they lie behind one another, else a copy.
+    pub fn with_rows<R>(&self, rows: Range<usize>, take: impl FnOnce(Entries<'_>) -> R) -> R {
+        let slice = s![rows.clone(), ..];
         match &self.values {
-            Values::F32(a) => scan(a),
-            Values::F64(a) => scan(a),
+            Values::F32(a) => {
+                let rows = a.slice(slice);
+                take(Entries::F32(rows.as_standard_layout().as_slice().unwrap_or_default()))
+            }
+            Values::F64(a) => {
+                let rows = a.slice(slice);
+                take(Entries::F64(rows.as_standard_layout().as_slice().unwrap_or_default()))
+            }
+            Values::Mapped(a) => match a.entries(rows.clone()) {
+                Some(entries) => take(entries),
+                None => {
+                    let cols = a.cols();
+                    let mut copy = vec![0.0; rows.len() * cols];
+                    a.each(rows, |i, j, x| copy[i * cols + j] = x);
+                    match a.float() {
+                        Float::F64 => take(Entries::F64(&copy)),
+                        _ => take(Entries::F32(&copy.iter().map(|&x| x as f32).collect::<Vec<_>>())),
+                    }
+                }
+            },
         }
+    }
+
+    /// The greatest |entry|, or the (row, column) of an entry that is not finite: the first, row by row.
+    pub(crate) fn largest(&self) -> Result<f64, (usize, usize)> {
+        const ROWS: usize = 8192;
+        let cols = self.cols();
+        let mut largest = 0.0f64;
+        for start in (0..self.rows()).step_by(ROWS) {
+            let rows = start..self.rows().min(start + ROWS);
+            let part = self.with_rows(rows, |entries| entries.largest());
+            match part {
+                Ok(part) => largest = largest.max(part),
+                Err(at) => return Err((start + at / cols, at % cols)),
+            }
+        }
+        Ok(largest)
     }
 
     /// Writes `scale · rows[range]` into `out` ((range length) × columns).
     pub(crate) fn read_rows(&self, range: Range<usize>, scale: f64, mut out: MatMut<'_, f64>) {
-        fn read<T: Copy + Into<f64>>(a: &Array2<T>, range: Range<usize>, scale: f64, out: &mut MatMut<'_, f64>) {
-            for (i, r) in range.enumerate() {
-                for (j, &x) in a.row(r).iter().enumerate() {
-                    out[(i, j)] = x.into() * scale;
-                }
-            }
-        }
-        match &self.values {
-            Values::F32(a) => read(a, range, scale, &mut out),
-            Values::F64(a) => read(a, range, scale, &mut out),
-        }
+        let cols = self.cols();
+        self.with_rows(range, |entries| {
+            entries.each(|at, x| out[(at / cols, at % cols)] = x * scale)
+        });
     }
 }
 
