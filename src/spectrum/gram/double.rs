@@ -1,5 +1,6 @@
 //! Sums of products in twice the precision, with a bound on what is left.
 
+use faer::Mat;
 use std::ops::{Add, Mul};
 
 /// An unevaluated sum `high + low` of two f64, |low| ≤ u·|high|: 106 bits.
@@ -45,14 +46,96 @@ impl Add for Double {
     }
 }
 
-impl Mul<f64> for Double {
+impl Mul for Double {
     type Output = Self;
-    /// DWTimesFP3.
-    fn mul(self, other: f64) -> Self {
-        let high = self.high * other;
+    /// DWTimesDW3.
+    fn mul(self, other: Self) -> Self {
+        let high = self.high * other.high;
         // libm's fma is exact on every machine, with or without the instruction.
-        let error = libm::fma(self.high, other, -high);
-        let (high, low) = fast_two_sum(high, libm::fma(self.low, other, error));
+        let error = libm::fma(self.high, other.high, -high);
+        let cross = libm::fma(
+            self.low,
+            other.high,
+            libm::fma(self.high, other.low, self.low * other.low),
+        );
+        let (high, low) = fast_two_sum(high, error + cross);
         Self { high, low }
     }
 }
+
+/// A small matrix of [`Double`]s, and how far each entry can be from what it stands for.
+#[derive(Debug, Clone)]
+pub(super) struct Doubles {
+    pub rows: usize,
+    pub cols: usize,
+    entries: Vec<Double>,
+    /// In units of [`UNIT`]: the entry of the same formula for absolute values, times the operations behind it.
+    error: Mat<f64>,
+}
+
+impl Doubles {
+    /// A matrix of f64, exactly.
+    pub fn exact(a: &Mat<f64>) -> Self {
+        let (rows, cols) = (a.nrows(), a.ncols());
+        let entries = (0..rows * cols)
+            .map(|at| Double::from(a[(at / cols, at % cols)]))
+            .collect();
+        Self {
+            rows,
+            cols,
+            entries,
+            error: Mat::zeros(rows, cols),
+        }
+    }
+
+    pub fn at(&self, i: usize, j: usize) -> Double {
+        self.entries[i * self.cols + j]
+    }
+
+    /// Not less than |entry − exact|.
+    pub fn error(&self, i: usize, j: usize) -> f64 {
+        WIDER * UNIT * self.error[(i, j)]
+    }
+
+    /// The entries, each rounded to one f64.
+    pub fn rounded(&self) -> Mat<f64> {
+        Mat::from_fn(self.rows, self.cols, |i, j| self.at(i, j).high)
+    }
+
+    pub fn transpose(&self) -> Self {
+        Self {
+            rows: self.cols,
+            cols: self.rows,
+            entries: (0..self.rows * self.cols)
+                .map(|at| self.at(at % self.rows, at / self.rows))
+                .collect(),
+            error: self.error.transpose().to_owned(),
+        }
+    }
+
+    pub fn times(&self, right: &Self) -> Self {
+        let (rows, cols, inner) = (self.rows, right.cols, self.cols);
+        let transposed = right.transpose();
+        let row = |i: usize| i * inner..(i + 1) * inner;
+        let entry = |at: usize| {
+            let (left, right) = (&self.entries[row(at / cols)], &transposed.entries[row(at % cols)]);
+            left.iter()
+                .zip(right)
+                .fold(Double::default(), |sum, (&x, &y)| sum + x * y)
+        };
+        let absolute = |a: &Self| Mat::from_fn(a.rows, a.cols, |i, j| a.at(i, j).high.abs());
+        let (x, y) = (absolute(self), absolute(right));
+        let terms = (inner + 2) as f64;
+        // The operations' own errors, and those that the operands came with.
+        let error = &x * &y * faer::Scale(terms) + &self.error * &y + &x * &right.error;
+        Self {
+            rows,
+            cols,
+            entries: (0..rows * cols).map(entry).collect(),
+            error,
+        }
+    }
+}
+
+/// A percent more than was computed: far more than the rounding of the bounds themselves.
+const WIDER: f64 = 1.01;

@@ -27,6 +27,10 @@ pub(super) struct AddRows<'a> {
     pub entries: Entries<'a>,
     /// Their columns.
     pub cols: usize,
+    /// Where given, cols × padded(width), row-major: every row is multiplied by it first, so that X is the product.
+    pub right: Option<&'a [f64]>,
+    /// Columns of X.
+    pub width: usize,
     /// Padded × padded, row-major.
     pub gram: &'a mut [f64],
 }
@@ -43,16 +47,30 @@ impl WithSimd for AddRows<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { entries, cols, gram } = self;
-        let stride = padded(cols);
+        let Self {
+            entries,
+            cols,
+            right,
+            width,
+            gram,
+        } = self;
+        let (stride, out_stride) = (padded(cols), padded(width));
         let rows = entries.len() / cols;
         let mut block = vec![0.0f64; BLOCK_ROWS * stride];
+        let mut product = vec![0.0f64; if right.is_some() { BLOCK_ROWS * out_stride } else { 0 }];
         let mut start = 0;
         while start < rows {
             let end = rows.min(start + BLOCK_ROWS);
             let block = &mut block[..(end - start) * stride];
             convert(entries.range(start * cols..end * cols), cols, stride, block);
-            multiply(simd, block, stride, gram);
+            match right {
+                None => gram_of(simd, block, stride, gram),
+                Some(right) => {
+                    let product = &mut product[..(end - start) * out_stride];
+                    multiply(simd, block, (stride, cols), right, product, out_stride);
+                    gram_of(simd, product, out_stride, gram);
+                }
+            }
             start = end;
         }
     }
@@ -78,7 +96,7 @@ fn convert(entries: Entries<'_>, cols: usize, stride: usize, block: &mut [f64]) 
 
 /// Adds the block's XᵀX to the tiles of `gram` that touch its upper triangle.
 #[inline(always)]
-fn multiply<S: Simd>(simd: S, block: &[f64], stride: usize, gram: &mut [f64]) {
+fn gram_of<S: Simd>(simd: S, block: &[f64], stride: usize, gram: &mut [f64]) {
     let width = WIDE * S::F64_LANES;
     for j in (0..stride).step_by(width) {
         for i in (0..(j + width).min(stride)).step_by(TALL) {
@@ -99,6 +117,33 @@ fn multiply<S: Simd>(simd: S, block: &[f64], stride: usize, gram: &mut [f64]) {
                     *out = simd.add_f64s(*out, sum);
                 }
             }
+        }
+    }
+}
+
+/// `out = block·right`, row by row; every entry is a sum over the columns in their order.
+#[inline(always)]
+fn multiply<S: Simd>(
+    simd: S,
+    block: &[f64],
+    (stride, cols): (usize, usize),
+    right: &[f64],
+    out: &mut [f64],
+    width: usize,
+) {
+    let vectors = width / S::F64_LANES;
+    for (row, out) in block.chunks_exact(stride).zip(out.chunks_exact_mut(width)) {
+        let (out, _) = S::as_mut_simd_f64s(out);
+        for start in (0..vectors).step_by(WIDE) {
+            let mut sums = [simd.splat_f64s(0.0); WIDE];
+            for (&x, right) in row[..cols].iter().zip(right.chunks_exact(width)) {
+                let x = simd.splat_f64s(x);
+                let (right, _) = S::as_simd_f64s(right);
+                for (sum, &y) in sums.iter_mut().zip(&right[start..start + WIDE]) {
+                    *sum = simd.mul_add_e_f64s(x, y, *sum);
+                }
+            }
+            out[start..start + WIDE].copy_from_slice(&sums);
         }
     }
 }

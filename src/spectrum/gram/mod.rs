@@ -5,6 +5,7 @@ mod double;
 mod kernel;
 
 use crate::spectrum::table::Factor;
+use faer::Mat;
 use kernel::{AddRows, BLOCK_ROWS, padded};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -44,36 +45,43 @@ impl Gram {
     ///
     /// The entries may overflow or be NaN: see [`Gram::is_finite`].
     pub fn of(factor: &Factor) -> Self {
-        let (rows, cols) = (factor.rows(), factor.cols());
-        if rows == 0 || cols == 0 {
-            return Self {
-                rows: rows as u64,
-                ..Self::empty(cols)
-            };
-        }
+        Self::of_rows(factor, None)
+    }
+
+    /// The Gram matrix of `factor · right`, `right` (columns of the factor × d) finite. What rounding did to the product is not
+    /// among the [`Gram::roundings`]: an entry of row p is off by at most `γ·Σ_k|a_pk·right_kj|`, γ of as many roundings as the
+    /// factor has columns, and one.
+    pub fn of_product(factor: &Factor, right: &Mat<f64>) -> Self {
+        Self::of_rows(factor, Some(right))
+    }
+
+    fn of_rows(factor: &Factor, right: Option<&Mat<f64>>) -> Self {
+        let rows = factor.rows();
+        let cols = right.map_or(factor.cols(), Mat::ncols);
         let ranges = rows.div_ceil(BLOCKS * BLOCK_ROWS).min(RANGES);
+        let stride = padded(cols);
+        let right = right.map(|right| {
+            let mut padded = vec![0.0; right.nrows() * stride];
+            for (i, row) in padded.chunks_exact_mut(stride).enumerate() {
+                (0..cols).for_each(|j| row[j] = right[(i, j)]);
+            }
+            padded
+        });
         let bound = |i: usize| (i as u128 * rows as u128 / ranges as u128) as usize;
         let parts: Vec<Vec<f64>> = (0..ranges)
             .into_par_iter()
-            .map(|i| of_range(factor, bound(i)..bound(i + 1)))
+            .map(|i| of_range(factor, bound(i)..bound(i + 1), right.as_deref(), cols))
             .collect();
-        let stride = padded(cols);
         let mut sum = vec![0.0; stride * stride];
         for part in &parts {
             sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
         }
         let entry = |i: usize, j: usize| sum[i.min(j) * stride + i.max(j)];
-        let per_range = rows.div_ceil(ranges);
-        let roundings = 1
-            + rows.min(BLOCK_ROWS)
-            + BLOCKS.min(rows.div_ceil(BLOCK_ROWS))
-            + per_range.div_ceil(BLOCKS * BLOCK_ROWS)
-            + ranges;
         Self {
             rows: rows as u64,
             cols,
             entries: (0..cols * cols).map(|at| entry(at / cols, at % cols)).collect(),
-            roundings: roundings as u64,
+            roundings: roundings(rows, ranges),
         }
     }
 
@@ -106,26 +114,38 @@ impl Gram {
     }
 }
 
+/// Most roundings on the way to an entry: the product, the rows of a block, the blocks of a part, the parts of a range, the ranges.
+fn roundings(rows: usize, ranges: usize) -> u64 {
+    let blocks = rows.div_ceil(BLOCK_ROWS);
+    let parts = rows.div_ceil(ranges.max(1)).div_ceil(BLOCKS * BLOCK_ROWS);
+    (1 + rows.min(BLOCK_ROWS) + blocks.min(BLOCKS) + parts + ranges) as u64
+}
+
 /// The padded Gram matrix of a range of rows; only its upper triangle counts.
-fn of_range(factor: &Factor, rows: Range<usize>) -> Vec<f64> {
+fn of_range(factor: &Factor, rows: Range<usize>, right: Option<&[f64]>, width: usize) -> Vec<f64> {
     let cols = factor.cols();
-    let stride = padded(cols);
+    let stride = padded(width);
     let mut sum = vec![0.0; stride * stride];
     let mut part = vec![0.0; stride * stride];
     let mut start = rows.start;
-    while start < rows.end {
+    while start < rows.end && cols > 0 {
         let end = rows.end.min(start + BLOCKS * BLOCK_ROWS);
         part.fill(0.0);
-        add_rows(factor, start..end, &mut part);
+        let gram = &mut part[..];
+        factor.with_rows(start..end, |entries| {
+            AddRows {
+                entries,
+                cols,
+                right,
+                width,
+                gram,
+            }
+            .run();
+        });
         sum.iter_mut().zip(&part).for_each(|(sum, part)| *sum += part);
         start = end;
     }
     sum
-}
-
-fn add_rows(factor: &Factor, rows: Range<usize>, gram: &mut [f64]) {
-    let cols = factor.cols();
-    factor.with_rows(rows, |entries| AddRows { entries, cols, gram }.run());
 }
 
 #[cfg(test)]
