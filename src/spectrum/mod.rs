@@ -9,6 +9,7 @@
 //! Nothing here knows how a table was trained: what a run's tables were at the start, and which rows were seen often, is
 //! joined to them in [`crate::report`].
 
+mod certified;
 pub mod decompose;
 pub mod gram;
 pub mod measures;
@@ -16,4 +17,5 @@ pub mod sources;
 pub mod table;
 mod values;
 
+pub use certified::{Accuracy, CertifiedSpectrum, Route, certified_values};
 pub use values::{Leading, SpectrumError, leading, singular_values};

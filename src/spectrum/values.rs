@@ -117,7 +117,7 @@ pub fn leading(factors: &[Factor], count: usize) -> Result<Leading, SpectrumErro
 }
 
 /// (n, d) of the product, whose factors must fit.
-fn shape(factors: &[Factor]) -> Result<(usize, usize), SpectrumError> {
+pub(super) fn shape(factors: &[Factor]) -> Result<(usize, usize), SpectrumError> {
     let (Some(first), Some(last)) = (factors.first(), factors.last()) else {
         return Err(SpectrumError::NoFactor);
     };
@@ -194,7 +194,7 @@ fn check_shapes(factors: &[Factor]) -> Result<(), SpectrumError> {
 }
 
 /// All of a factor, scaled by `2^−exponent`.
-fn whole(factor: &Factor, exponent: i32) -> Mat<f64> {
+pub(super) fn whole(factor: &Factor, exponent: i32) -> Mat<f64> {
     let mut a = Mat::zeros(factor.rows(), factor.cols());
     read_scaled(factor, 0..factor.rows(), exponent, a.as_mut());
     a

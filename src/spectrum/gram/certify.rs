@@ -15,7 +15,8 @@
 //! rounding of the few dozen operations that it is made of.
 
 use super::Gram;
-use super::double::{Double, Doubles};
+use super::double::{Double, Doubles, LARGE};
+use crate::spectrum::decompose;
 use faer::Mat;
 
 /// What is known of one singular value.
@@ -49,6 +50,27 @@ pub struct Certified {
     pub v: Mat<f64>,
 }
 
+impl Certified {
+    /// What is known of zero.
+    pub fn zero(d: usize) -> Self {
+        Self {
+            sigma: vec![0.0; d],
+            intervals: vec![Interval { lo: 0.0, hi: 0.0 }; d],
+            v: Mat::identity(d, d),
+        }
+    }
+
+    /// Narrows the intervals by what is known otherwise.
+    pub fn intersect(&mut self, other: &Certified) {
+        for (mine, other) in self.intervals.iter_mut().zip(&other.intervals) {
+            *mine = Interval {
+                lo: mine.lo.max(other.lo),
+                hi: mine.hi.min(other.hi),
+            };
+        }
+    }
+}
+
 /// The singular values of `A·T`, T = tail₁·tail₂⋯ (nothing: the identity), from the Gram matrix of A.
 ///
 /// The entries must be finite and neither so great nor so small that products of them leave the range of f64.
@@ -67,6 +89,8 @@ pub fn certified(gram: &Gram, tail: &[Mat<f64>]) -> Certified {
         .map(|j| of_column(&product, &columns, j).powi(2))
         .sum();
     let absolute = WIDER * gamma * energy;
+    // Each of the n products behind an entry may lose the smallest number there is.
+    let underflow = 4.0 * f64::from_bits(1) * gram.rows as f64 * gram.cols as f64;
     let relative = WIDER * gamma * gram.cols as f64 / (1.0 - gamma) / least(&scaled(gram));
     let mut sigma = Vec::with_capacity(eigen.len());
     let mut intervals = Vec::with_capacity(eigen.len());
@@ -81,8 +105,8 @@ pub fn certified(gram: &Gram, tail: &[Mat<f64>]) -> Certified {
         };
         sigma.push((0.5 * (lo + hi)).sqrt());
         intervals.push(Interval {
-            lo: below.max(0.0).sqrt() / ROOT,
-            hi: above.sqrt() * ROOT,
+            lo: (below - underflow).max(0.0).sqrt() / ROOT,
+            hi: (above + underflow).sqrt() * ROOT,
         });
     }
     Certified { sigma, intervals, v }
@@ -248,6 +272,10 @@ fn defect(v: &Mat<f64>) -> f64 {
 fn nearly_diagonalising(g: &Doubles) -> Mat<f64> {
     const ROUNDS: usize = 3;
     let d = g.rows;
+    if d > LARGE {
+        // Jacobi would take minutes; the small end is then known to less.
+        return decompose::svd(g.rounded().as_ref()).map_or_else(|_| Mat::identity(d, d), |svd| svd.v);
+    }
     let mut v = jacobi(g.rounded());
     for _ in 1..ROUNDS {
         let m = congruence(g, &v).rounded();

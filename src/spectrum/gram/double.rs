@@ -1,6 +1,7 @@
 //! Sums of products in twice the precision, with a bound on what is left.
 
 use faer::Mat;
+use rayon::prelude::*;
 use std::ops::{Add, Mul};
 
 /// An unevaluated sum `high + low` of two f64, |low| ≤ u·|high|: 106 bits.
@@ -63,6 +64,9 @@ impl Mul for Double {
     }
 }
 
+/// Above this inner width products are computed in f64, with the error bound of f64.
+pub(super) const LARGE: usize = 256;
+
 /// A small matrix of [`Double`]s, and how far each entry can be from what it stands for.
 #[derive(Debug, Clone)]
 pub(super) struct Doubles {
@@ -115,6 +119,9 @@ impl Doubles {
 
     pub fn times(&self, right: &Self) -> Self {
         let (rows, cols, inner) = (self.rows, right.cols, self.cols);
+        if inner > LARGE {
+            return self.times_in_f64(right);
+        }
         let transposed = right.transpose();
         let row = |i: usize| i * inner..(i + 1) * inner;
         let entry = |at: usize| {
@@ -123,17 +130,30 @@ impl Doubles {
                 .zip(right)
                 .fold(Double::default(), |sum, (&x, &y)| sum + x * y)
         };
-        let absolute = |a: &Self| Mat::from_fn(a.rows, a.cols, |i, j| a.at(i, j).high.abs());
-        let (x, y) = (absolute(self), absolute(right));
-        let terms = (inner + 2) as f64;
-        // The operations' own errors, and those that the operands came with.
-        let error = &x * &y * faer::Scale(terms) + &self.error * &y + &x * &right.error;
         Self {
             rows,
             cols,
-            entries: (0..rows * cols).map(entry).collect(),
-            error,
+            entries: (0..rows * cols).into_par_iter().map(entry).collect(),
+            error: self.product_error(right, (inner + 2) as f64),
         }
+    }
+
+    fn times_in_f64(&self, right: &Self) -> Self {
+        let product = self.rounded() * right.rounded();
+        let exact = Self::exact(&product);
+        // Rounding both operands to f64 is one more unit each.
+        let terms = (self.cols + 4) as f64 * f64::EPSILON / 2.0 / UNIT;
+        Self {
+            error: self.product_error(right, terms),
+            ..exact
+        }
+    }
+
+    /// The operations' own errors, `terms` units of Σ|x·y|, and those that the operands came with.
+    fn product_error(&self, right: &Self, terms: f64) -> Mat<f64> {
+        let absolute = |a: &Self| Mat::from_fn(a.rows, a.cols, |i, j| a.at(i, j).high.abs());
+        let (x, y) = (absolute(self), absolute(right));
+        &x * &y * faer::Scale(terms) + &self.error * &y + &x * &right.error
     }
 }
 
