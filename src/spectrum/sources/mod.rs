@@ -1,11 +1,20 @@
-//! Files → tables: `.safetensors`, `.npy`, `.npz`, and the folder of a run.
+//! Files → tables, whoever wrote them: safetensors, NumPy, Parquet, Arrow, word vectors as text, PyTorch, the folder of a run.
+//!
+//! No file is trusted. Sizes are checked against the bytes that are there before anything is allocated for them, and nothing that
+//! a file says is executed. What is stored as it is used stays in the mapped file (safetensors, NumPy, PyTorch); lists in Parquet
+//! and Arrow files and text are copied, once.
 
 use std::path::{Path, PathBuf};
 
 use super::table::Table;
 
+mod archive;
+mod choose;
+mod map;
 mod numpy;
 mod tensors;
+
+pub use choose::Options;
 
 /// A tensor that no table was made of.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -47,7 +56,7 @@ pub enum SourceError {
         path: PathBuf,
     },
     /// A file of a kind that is not read.
-    #[error("{}: not a .safetensors, .npy or .npz file nor the folder of a run", path.display())]
+    #[error("{}: not a file that is read ({KINDS}) nor the folder of a run", path.display())]
     UnknownKind {
         /// The file.
         path: PathBuf,
@@ -82,6 +91,14 @@ pub enum SourceError {
         /// The greatest factor number found.
         last: usize,
     },
+    /// A pattern of [`Options`] is none.
+    #[error("`{pattern}` is not a glob: {message}")]
+    Glob {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        message: String,
+    },
     /// Nothing to measure.
     #[error("{}: no embedding table in it{}", path.display(), listed(left_out))]
     NoTable {
@@ -105,43 +122,42 @@ fn listed(left_out: &[LeftOut]) -> String {
     }
 }
 
+/// Reads every table of an input by the rule alone: [`open_with`] without options.
+///
+/// # Errors
+/// As [`open_with`].
+pub fn open(path: &Path) -> Result<Source, SourceError> {
+    open_with(path, &Options::default())
+}
+
+/// The files that are read, for messages.
+const KINDS: &str =
+    ".safetensors, .safetensors.index.json, .npy, .npz, .parquet, .arrow, .feather, .pt, .pth, .txt, .vec";
+
 /// Reads every table of an input.
 ///
-/// - A folder: `checkpoint.safetensors` in it.
-/// - `.safetensors` (f64, f32, f16, bf16): where a name starts with `embedding.`, the tensors
-///   `embedding.<feature>.factor.<j>` (j = 1…N, in the order of the product) form one table a feature, as does
-///   `embedding.<feature>.weight`; all else is named as left out. Otherwise every two-dimensional tensor is a table.
-/// - `.npy` (f8, f4, f2; C or Fortran order, either byte order): one two-dimensional array.
-/// - `.npz`: every two-dimensional array of floats.
+/// - A folder: `checkpoint.safetensors` in it, or the one `*.safetensors.index.json`.
+/// - `.safetensors` (f64, f32, f16, bf16), and `.safetensors.index.json`, which names the files of a sharded set beside it. Mapped.
+/// - `.npy` (f8, f4, f2; C or Fortran order, either byte order): one two-dimensional array. Mapped.
+/// - `.npz`: every two-dimensional array of floats; mapped where it is stored, else inflated into a temporary file.
+///
+/// # Which tensors are tables
+/// In a file with mlet's own names (all start with `embedding.`, `bottom_mlp.`, `top_mlp.` or `optimizer.`), the tensors
+/// `embedding.<feature>.factor.<j>` (j = 1…N, in the order of the product) form one table a feature, as does
+/// `embedding.<feature>.weight`. In a file of another model or an archive (`.safetensors`, `.npz`, `.pt`), a table is a matrix of floats that
+///
+/// 1. is not an optimiser's (a part of its name is `optimizer`, `optim` …, or the last one `exp_avg` …),
+/// 2. has at least as many rows as columns,
+/// 3. has a word in its name that holds `embed`, starts or ends with `emb`, starts with `lookup`, `table` or `factor`, or is
+///    `lut`, `wte` or `syn0` — where no matrix that passes 1 and 2 has such a name, all of them are tables.
+///
+/// [`Options`] override the rule. What is no table is listed with its reason.
 ///
 /// # Errors
 /// [`SourceError`], which names the file and the tensor.
-pub fn open(path: &Path) -> Result<Source, SourceError> {
-    let file = if path.is_dir() {
-        path.join("checkpoint.safetensors")
-    } else {
-        path.to_path_buf()
-    };
-    if path.is_dir() && !file.is_file() {
-        return Err(SourceError::NotARun {
-            path: path.to_path_buf(),
-        });
-    }
-    let extension = file
-        .extension()
-        .and_then(|e| e.to_str())
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    let (mut tables, mut left_out) = match extension.as_str() {
-        "safetensors" => tensors::read(&file)?,
-        "npy" => numpy::read_npy(&file, &name_of(path))?,
-        "npz" => numpy::read_npz(&file)?,
-        // Looked at first, or a mistyped path would be called a file of an unknown kind.
-        _ => match std::fs::metadata(&file) {
-            Err(source) => return Err(SourceError::Io { path: file, source }),
-            Ok(_) => return Err(SourceError::UnknownKind { path: file }),
-        },
-    };
+pub fn open_with(path: &Path, options: &Options) -> Result<Source, SourceError> {
+    let file = file_of(path)?;
+    let (mut tables, mut left_out) = choose::choose(&file, contents(path, &file)?, options)?;
     tables.retain(|table| {
         let empty = table.num_embeddings() == 0 || table.embedding_dim() == 0;
         if empty {
@@ -163,6 +179,65 @@ pub fn open(path: &Path) -> Result<Source, SourceError> {
         tables,
         left_out,
     })
+}
+
+/// The file that an input means.
+fn file_of(path: &Path) -> Result<PathBuf, SourceError> {
+    if !path.is_dir() {
+        return Ok(path.to_path_buf());
+    }
+    let checkpoint = path.join("checkpoint.safetensors");
+    if checkpoint.is_file() {
+        return Ok(checkpoint);
+    }
+    let entries = std::fs::read_dir(path).map_err(|source| SourceError::Io {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut indices: Vec<PathBuf> = files.filter(|file| is_index(file)).collect();
+    match (indices.pop(), indices.pop()) {
+        (Some(index), None) => Ok(index),
+        _ => Err(SourceError::NotARun {
+            path: path.to_path_buf(),
+        }),
+    }
+}
+
+/// Whether a file's name is that of the index of a sharded set.
+fn is_index(file: &Path) -> bool {
+    let name = file
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_ascii_lowercase();
+    name.ends_with(".safetensors.index.json")
+}
+
+/// What is in a file; `path` is how it was asked for.
+fn contents(path: &Path, file: &Path) -> Result<choose::Contents, SourceError> {
+    // Looked at first, or a mistyped path would be called a file of an unknown kind.
+    std::fs::metadata(file).map_err(|source| SourceError::Io {
+        path: file.to_path_buf(),
+        source,
+    })?;
+    if is_index(file) {
+        return tensors::read_index(file);
+    }
+    let extension = file
+        .extension()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_ascii_lowercase();
+    let name = name_of(path);
+    match extension.as_str() {
+        "safetensors" => tensors::read(file),
+        "npy" => numpy::read_npy(file, &name),
+        "npz" => numpy::read_npz(file),
+        _ => Err(SourceError::UnknownKind {
+            path: file.to_path_buf(),
+        }),
+    }
 }
 
 /// The stem of a file, the name of a folder (also of `.`).

@@ -1,174 +1,120 @@
-//! safetensors files.
+//! safetensors files, alone or as the shards of an index; the tensors stay in their files.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path};
+use std::sync::Arc;
 
-use ndarray::Array2;
+use memmap2::Mmap;
 use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, TensorView};
+use safetensors::tensor::{Dtype, TensorInfo};
 
-use super::{LeftOut, SourceError};
-use crate::spectrum::table::{Factor, Table, Values};
+use super::choose::{Contents, Names, Tensor, tensor_error};
+use super::{SourceError, map};
+use crate::spectrum::table::{Factor, Float, Mapped, Order};
 
-/// The tables of a safetensors file and what is in none of them.
-pub(super) fn read(path: &Path) -> Result<(Vec<Table>, Vec<LeftOut>), SourceError> {
-    let io = |source| SourceError::Io {
-        path: path.to_path_buf(),
-        source,
-    };
-    let file = File::open(path).map_err(io)?;
-    // SAFETY: the map is only read, and dropped before this function returns. A program that cuts the file short meanwhile
-    // would end this one with SIGBUS, as with every mapped file; mlet itself replaces files by renaming and never in place.
-    let map = unsafe { memmap2::Mmap::map(&file) }.map_err(io)?;
-    let tensors = SafeTensors::deserialize(&map).map_err(|e| SourceError::File {
-        path: path.to_path_buf(),
-        message: format!("not a whole safetensors file ({e})"),
-    })?;
-    let mut names = tensors.names();
-    names.sort_unstable();
-    let of_model = names.iter().any(|name| name.starts_with("embedding."));
-    let mut left_out = Vec::new();
-    let mut features: BTreeMap<&str, BTreeMap<usize, Factor>> = BTreeMap::new();
-    for name in names {
-        let view = tensors
-            .tensor(name)
-            .map_err(|e| tensor_error(path, name, e.to_string()))?;
-        let place = if of_model { place_in_model(name) } else { Ok((name, 1)) };
-        let made = place.and_then(|place| Ok((place, matrix(name, &view)?)));
-        match made {
-            Err(reason) => left_out.push(LeftOut {
-                name: name.into(),
-                reason,
-            }),
-            Ok(((feature, j), factor)) => {
-                if let Some(other) = features.entry(feature).or_default().insert(j, factor) {
-                    return Err(tensor_error(
-                        path,
-                        name,
-                        format!("`{}` is the same factor of `{feature}`", other.name),
-                    ));
-                }
-            }
-        }
-    }
-    let tables = features
-        .into_iter()
-        .map(|(feature, factors)| table(path, feature, factors))
-        .collect::<Result<_, _>>()?;
-    Ok((tables, left_out))
-}
+/// The longest index that is read: serde_json builds all of it. A shard's own header may have 100 MB.
+const MAX_INDEX: u64 = 100_000_000;
 
-fn tensor_error(path: &Path, tensor: &str, message: String) -> SourceError {
-    SourceError::Tensor {
-        path: path.to_path_buf(),
-        tensor: tensor.into(),
-        message,
-    }
-}
-
-/// The feature and factor number of a tensor of a model, or why it belongs to no table. The feature's name may hold dots.
-fn place_in_model(name: &str) -> Result<(&str, usize), String> {
-    let Some(rest) = name.strip_prefix("embedding.") else {
-        return Err(match name.split('.').next() {
-            Some("bottom_mlp" | "top_mlp") => "part of an MLP, not of an embedding".into(),
-            Some("optimizer") => "optimiser state".into(),
-            _ => "not named `embedding.…`".into(),
-        });
-    };
-    if let Some(feature) = rest.strip_suffix(".weight") {
-        return Ok((feature, 1));
-    }
-    let factor = rest
-        .rsplit_once(".factor.")
-        .and_then(|(feature, j)| Some((feature, j.parse().ok()?)));
-    factor
-        .filter(|&(_, j)| j > 0)
-        .ok_or_else(|| "neither `….weight` nor `….factor.<j>`".into())
-}
-
-/// The factors of one feature, 1…N without a hole.
-fn table(path: &Path, feature: &str, factors: BTreeMap<usize, Factor>) -> Result<Table, SourceError> {
-    let last = factors.keys().copied().max().unwrap_or(0);
-    if let Some(missing) = (1..=factors.len()).find(|j| !factors.contains_key(j)) {
-        return Err(SourceError::MissingFactor {
-            path: path.to_path_buf(),
-            feature: feature.into(),
-            missing,
-            last,
-        });
-    }
-    let factors: Vec<Factor> = factors.into_values().collect();
-    for pair in factors.windows(2) {
-        if pair[0].cols() != pair[1].rows() {
-            let message = format!(
-                "has {} columns, but the next factor of the product, `{}`, has {} rows",
-                pair[0].cols(),
-                pair[1].name,
-                pair[1].rows()
-            );
-            return Err(tensor_error(path, &pair[0].name, message));
-        }
-    }
-    Ok(Table::new(feature, factors))
-}
-
-/// A tensor as a matrix, or why it is none.
-fn matrix(name: &str, view: &TensorView<'_>) -> Result<Factor, String> {
-    let &[rows, cols] = view.shape() else {
-        return Err(format!("has {} dimensions, not two", view.shape().len()));
-    };
-    let data = view.data();
-    let (values, epsilon) = match view.dtype() {
-        Dtype::F64 => (Values::F64(array(rows, cols, data, f64::from_le_bytes)?), f64::EPSILON),
-        Dtype::F32 => (
-            Values::F32(array(rows, cols, data, f32::from_le_bytes)?),
-            f32::EPSILON.into(),
-        ),
-        Dtype::F16 => (
-            Values::F32(array(rows, cols, data, |b| half::f16::from_le_bytes(b).to_f32())?),
-            half::f16::EPSILON.to_f64(),
-        ),
-        Dtype::BF16 => (
-            Values::F32(array(rows, cols, data, |b| half::bf16::from_le_bytes(b).to_f32())?),
-            half::bf16::EPSILON.to_f64(),
-        ),
-        other => return Err(format!("holds {other:?}, not f64, f32, f16 or bf16")),
-    };
-    Ok(Factor {
-        name: name.into(),
-        values,
-        epsilon,
+/// Every tensor of a safetensors file.
+pub(super) fn read(path: &Path) -> Result<Contents, SourceError> {
+    Ok(Contents {
+        names: Names::Say,
+        tensors: tensors(path)?,
     })
 }
 
-fn array<const S: usize, T>(
-    rows: usize,
-    cols: usize,
-    data: &[u8],
-    read: impl Fn([u8; S]) -> T,
-) -> Result<Array2<T>, String> {
-    let (chunks, _) = data.as_chunks::<S>();
-    Array2::from_shape_vec((rows, cols), chunks.iter().map(|&b| read(b)).collect()).map_err(|e| e.to_string())
+/// `{"weight_map": {tensor: file}}`, what else there is apart.
+#[derive(serde::Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::place_in_model;
-
-    #[test]
-    fn names_of_a_model() {
-        assert_eq!(place_in_model("embedding.tailnum.factor.2"), Ok(("tailnum", 2)));
-        assert_eq!(place_in_model("embedding.a.factor.1.factor.12"), Ok(("a.factor.1", 12)));
-        assert_eq!(place_in_model("embedding.a.b.weight"), Ok(("a.b", 1)));
-        for name in [
-            "embedding.a.factor.0",
-            "embedding.a.factor.x",
-            "embedding.a",
-            "top_mlp.0.weight",
-            "optimizer.x.sum",
-        ] {
-            assert!(place_in_model(name).is_err(), "{name}");
+/// Every tensor of the shards that an index names.
+pub(super) fn read_index(path: &Path) -> Result<Contents, SourceError> {
+    let file_error = |message: String| SourceError::File {
+        path: path.to_path_buf(),
+        message,
+    };
+    let map = map::map(path)?;
+    if map.len() as u64 > MAX_INDEX {
+        return Err(file_error(format!(
+            "an index of {} bytes; {MAX_INDEX} are read at most",
+            map.len()
+        )));
+    }
+    let index: Index = serde_json::from_slice(&map)
+        .map_err(|e| file_error(format!("not the index of a sharded model, {{\"weight_map\": …}} ({e})")))?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut found = Vec::new();
+    for shard in index.weight_map.values().collect::<BTreeSet<_>>() {
+        // A name from a file that anyone may have written is not followed out of the folder.
+        let mut parts = Path::new(shard).components();
+        if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {
+            return Err(file_error(format!(
+                "shard `{shard}` is not the name of a file beside the index"
+            )));
         }
+        let of_shard = tensors(&folder.join(shard))?;
+        let missing = index
+            .weight_map
+            .iter()
+            .find(|(name, file)| *file == shard && !of_shard.iter().any(|tensor| tensor.name == **name));
+        if let Some((name, _)) = missing {
+            return Err(tensor_error(
+                &folder.join(shard),
+                name,
+                format!("is not there, though {} says so", path.display()),
+            ));
+        }
+        found.extend(
+            of_shard
+                .into_iter()
+                .map(|tensor| match index.weight_map.get(&tensor.name) {
+                    Some(file) if file == shard => tensor,
+                    _ => Tensor::none(
+                        &tensor.name,
+                        format!("is in {shard}, where the index does not look for it"),
+                    ),
+                }),
+        );
+    }
+    Ok(Contents {
+        names: Names::Say,
+        tensors: found,
+    })
+}
+
+fn tensors(path: &Path) -> Result<Vec<Tensor>, SourceError> {
+    let map = map::map(path)?;
+    // Neither the header nor a tensor reaches beyond the file: that is looked at before anything is allocated for them.
+    let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|e| SourceError::File {
+        path: path.to_path_buf(),
+        message: format!("not a whole safetensors file ({e})"),
+    })?;
+    let tensors = metadata.tensors();
+    Ok(tensors
+        .iter()
+        .map(|(name, info)| tensor(&map, header + 8, name, info))
+        .collect())
+}
+
+fn tensor(map: &Arc<Mmap>, data: usize, name: &str, info: &TensorInfo) -> Tensor {
+    let &[rows, cols] = &info.shape[..] else {
+        return Tensor::none(name, format!("has {} dimensions, not two", info.shape.len()));
+    };
+    let float = match info.dtype {
+        Dtype::F64 => Float::F64,
+        Dtype::F32 => Float::F32,
+        Dtype::F16 => Float::F16,
+        Dtype::BF16 => Float::Bf16,
+        other => return Tensor::none(name, format!("holds {other:?}, not f64, f32, f16 or bf16")),
+    };
+    let start = data + info.data_offsets.0;
+    match Mapped::new(map.clone(), start, (rows, cols), float, Order::Rows, false) {
+        Some(mapped) => {
+            let owned = name.to_string();
+            Tensor::new(name, (rows, cols), move || Ok(Ok(Factor::mapped(owned, mapped))))
+        }
+        None => Tensor::none(name, "does not fit in the file".into()),
     }
 }
