@@ -13,6 +13,8 @@ mod choose;
 mod map;
 mod numpy;
 mod tensors;
+mod text;
+mod torch;
 
 pub use choose::Options;
 
@@ -140,6 +142,9 @@ const KINDS: &str =
 /// - `.safetensors` (f64, f32, f16, bf16), and `.safetensors.index.json`, which names the files of a sharded set beside it. Mapped.
 /// - `.npy` (f8, f4, f2; C or Fortran order, either byte order): one two-dimensional array. Mapped.
 /// - `.npz`: every two-dimensional array of floats; mapped where it is stored, else inflated into a temporary file.
+/// - `.pt`, `.pth`, `.ckpt` (PyTorch's zip format, default pickle protocol): every tensor in nested dictionaries, lists and tuples, under
+///   its dotted path. Mapped. The pickle is read without executing it: an opcode or global that state dictionaries do not need is an error.
+/// - `.txt`, `.vec`, `.w2v`, `.glove`: word vectors as text, with word2vec's first line `n d` or without. Copied, as f32.
 ///
 /// # Which tensors are tables
 /// In a file with mlet's own names (all start with `embedding.`, `bottom_mlp.`, `top_mlp.` or `optimizer.`), the tensors
@@ -234,6 +239,8 @@ fn contents(path: &Path, file: &Path) -> Result<choose::Contents, SourceError> {
         "safetensors" => tensors::read(file),
         "npy" => numpy::read_npy(file, &name),
         "npz" => numpy::read_npz(file),
+        "pt" | "pth" | "ckpt" => torch::read(file, &name),
+        "txt" | "vec" | "w2v" | "glove" => text::read(file, &name),
         _ => Err(SourceError::UnknownKind {
             path: file.to_path_buf(),
         }),
