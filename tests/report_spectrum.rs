@@ -392,7 +392,16 @@ fn zero_and_single_rows_have_a_report() {
         .add_array("wide", &Array2::<f32>::from_shape_fn((2, 9), |(i, j)| (i * j) as f32))
         .unwrap();
     archive.finish().unwrap();
-    let json = report(&[&path], &folder.path().join("out"));
+    let out = folder.path().join("out");
+    let json = report(&[&path], &out);
+    let left: Vec<&str> = json["left_out"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|l| l["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(left, ["row", "wide"]); // fewer rows than columns
+    let json = report(&[&path, Path::new("--include"), Path::new("*")], &out);
     let zero = feature(&json, "zero");
     for key in ["rank_at_0.01", "numerical_rank", "energy_dim_0.99"] {
         assert_eq!(zero[key], 0, "{key}");

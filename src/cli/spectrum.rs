@@ -13,7 +13,8 @@ use crate::report::words::{thousands, three_digits};
 /// Arguments of `mlet spectrum`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Folders of runs, or .safetensors, .npy or .npz files; several are laid over one another, feature by feature
+    /// Folders of runs, or files of tables: .safetensors (or the index of a sharded set), .npy, .npz, .parquet, .arrow, .pt, or word vectors
+    /// as .txt; several are laid over one another, feature by feature
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// Folder of the report; made where it is missing, its files replaced where they are there
@@ -28,6 +29,12 @@ pub struct Args {
     /// Count singular values above this share of the greatest; the first of several is the one shown
     #[arg(long, value_name = "SHARE", default_values_t = [0.01], value_parser = share)]
     tau: Vec<f64>,
+    /// Take the matrices whose names match as tables, and no others (a glob, may be repeated)
+    #[arg(long, value_name = "GLOB")]
+    include: Vec<String>,
+    /// Leave out tensors whose names match, also those to be included (a glob, may be repeated)
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -47,6 +54,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         name,
         min_frequency,
         tau,
+        include,
+        exclude,
     } = args;
     ensure!(
         name.len() <= inputs.len(),
@@ -59,6 +68,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let options = Options {
         min_frequency,
         taus: tau,
+        tables: crate::spectrum::sources::Options { include, exclude },
     };
     let bar = bar();
     let mut show = |progress: Progress| show(&bar, progress);
@@ -79,6 +89,19 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         }
     }
     println!("{}", page.display());
+    let failed: Vec<String> = (report.models.iter())
+        .flat_map(|model| {
+            model
+                .failed
+                .iter()
+                .map(|table| format!("`{}` of {}: {}", table.name, model.name, table.reason))
+        })
+        .collect();
+    ensure!(
+        failed.is_empty(),
+        "not all tables could be measured: {}",
+        failed.join("; ")
+    );
     Ok(())
 }
 

@@ -127,6 +127,8 @@ pub struct Model {
     pub features: Vec<Feature>,
     /// Tensors that belong to no table.
     pub left_out: Vec<LeftOut>,
+    /// Tables that could not be measured, for example because an entry is not finite.
+    pub failed: Vec<LeftOut>,
     /// What could not be found out, and why.
     pub notes: Vec<String>,
 }
@@ -172,6 +174,7 @@ impl Report {
             min_frequency: u64,
             features: &'a [Feature],
             left_out: &'a [LeftOut],
+            failed: &'a [LeftOut],
             notes: &'a [String],
         }
         #[derive(Serialize)]
@@ -186,6 +189,7 @@ impl Report {
                     name,
                     features,
                     left_out,
+                    failed,
                     notes,
                 },
             ] => serde_json::to_string_pretty(&One {
@@ -193,6 +197,7 @@ impl Report {
                 min_frequency,
                 features,
                 left_out,
+                failed,
                 notes,
             }),
             models => serde_json::to_string_pretty(&Several { min_frequency, models }),

@@ -7,7 +7,7 @@ use super::history;
 use super::page::{self, PageError, Preface};
 use super::record::{Feature, Model, Report};
 use crate::spectrum::SpectrumError;
-use crate::spectrum::sources::{self, Source, SourceError};
+use crate::spectrum::sources::{self, LeftOut, Source, SourceError};
 
 /// What to report, and how.
 #[derive(Debug, Clone)]
@@ -16,6 +16,8 @@ pub struct Options {
     pub min_frequency: u64,
     /// The τ of `rank_at`, the one shown first.
     pub taus: Vec<f64>,
+    /// Which tensors are tables, beside the rule.
+    pub tables: sources::Options,
 }
 
 impl Default for Options {
@@ -23,6 +25,7 @@ impl Default for Options {
         Options {
             min_frequency: 20,
             taus: vec![0.01],
+            tables: sources::Options::default(),
         }
     }
 }
@@ -86,7 +89,7 @@ pub fn measure(
     let names = names(inputs)?;
     for ((path, _), name) in inputs.iter().zip(names) {
         progress(Progress::Reading(path.clone()));
-        let source = sources::open(path)?;
+        let source = sources::open_with(path, &options.tables)?;
         models.push(model(source, name, options, progress)?);
     }
     Ok(Report {
@@ -142,28 +145,39 @@ fn model(
         left_out,
         ..
     } = source;
-    let notes = if path.is_dir() {
+    let mut notes = if path.is_dir() {
         history::join(&path, &mut tables)
     } else {
         Vec::new()
     };
     let count = tables.len();
     let mut features = Vec::with_capacity(count);
+    let (mut failed, mut first) = (Vec::new(), None);
     for (done, table) in tables.into_iter().enumerate() {
         progress(Progress::Measuring(name.clone(), done, count, table.name.clone()));
-        let feature =
-            Feature::of(&table, options.min_frequency, &options.taus).map_err(|source| ReportError::Spectrum {
-                path: path.clone(),
-                feature: table.name.clone(),
-                source,
-            })?;
-        features.push(feature);
+        match Feature::of(&table, options.min_frequency, &options.taus) {
+            Ok(feature) => features.push(feature),
+            Err(error) => {
+                let reason = error.to_string();
+                notes.push(format!("`{}` is not measured: {reason}", table.name));
+                failed.push(LeftOut {
+                    name: table.name.clone(),
+                    reason,
+                });
+                first.get_or_insert((table.name, error));
+            }
+        }
+    }
+    // One bad table does not hide the others; nothing but bad tables is no report.
+    if let (true, Some((feature, source))) = (features.is_empty(), first) {
+        return Err(ReportError::Spectrum { path, feature, source });
     }
     features.sort_by(|a, b| b.size().cmp(&a.size()).then(a.name.cmp(&b.name)));
     Ok(Model {
         name,
         features,
         left_out,
+        failed,
         notes,
     })
 }

@@ -1,6 +1,7 @@
 //! Zip archives (`.npz`, PyTorch): members that are stored lie in the mapped archive, deflated ones are inflated into a
 //! temporary file without a name.
 
+use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ pub(super) struct Archive {
     map: Arc<Mmap>,
     /// The members in the order of the directory.
     pub members: Vec<Member>,
+    places: HashMap<String, usize>,
 }
 
 /// One member.
@@ -77,16 +79,21 @@ impl Archive {
                 members.push(member.checked(path, map.len())?);
             }
         }
+        let places = members
+            .iter()
+            .enumerate()
+            .map(|(place, member)| (member.name.clone(), place));
         Ok(Self {
             path: path.to_path_buf(),
             map,
+            places: places.collect(),
             members,
         })
     }
 
     /// The member of that name.
     pub fn member(&self, name: &str) -> Option<&Member> {
-        self.members.iter().find(|member| member.name == name)
+        self.places.get(name).map(|&place| &self.members[place])
     }
 
     /// At most `limit` bytes from the start of a member.

@@ -10,6 +10,7 @@ use super::table::Table;
 
 mod archive;
 mod choose;
+mod columns;
 mod map;
 mod numpy;
 mod tensors;
@@ -142,6 +143,8 @@ const KINDS: &str =
 /// - `.safetensors` (f64, f32, f16, bf16), and `.safetensors.index.json`, which names the files of a sharded set beside it. Mapped.
 /// - `.npy` (f8, f4, f2; C or Fortran order, either byte order): one two-dimensional array. Mapped.
 /// - `.npz`: every two-dimensional array of floats; mapped where it is stored, else inflated into a temporary file.
+/// - `.parquet`, `.pq`, `.arrow`, `.feather`, `.ipc` (the Arrow file format): every column of lists of floats (f16, f32, f64) whose lists all
+///   have one length, and none of which is null. Copied, batch by batch, into one f32 or f64 array.
 /// - `.pt`, `.pth`, `.ckpt` (PyTorch's zip format, default pickle protocol): every tensor in nested dictionaries, lists and tuples, under
 ///   its dotted path. Mapped. The pickle is read without executing it: an opcode or global that state dictionaries do not need is an error.
 /// - `.txt`, `.vec`, `.w2v`, `.glove`: word vectors as text, with word2vec's first line `n d` or without. Copied, as f32.
@@ -239,6 +242,8 @@ fn contents(path: &Path, file: &Path) -> Result<choose::Contents, SourceError> {
         "safetensors" => tensors::read(file),
         "npy" => numpy::read_npy(file, &name),
         "npz" => numpy::read_npz(file),
+        "parquet" | "pq" => columns::read_parquet(file),
+        "arrow" | "feather" | "ipc" => columns::read_arrow(file),
         "pt" | "pth" | "ckpt" => torch::read(file, &name),
         "txt" | "vec" | "w2v" | "glove" => text::read(file, &name),
         _ => Err(SourceError::UnknownKind {

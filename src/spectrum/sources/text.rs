@@ -136,7 +136,7 @@ mod tests {
             (b"a 1 2\nb 1 x\n", 2, "`x`"),
             (b"a 1 2\n1 2\n", 2, "2 parts"),
             (b"99999999999 4\n", 0, "no word"),
-            (b"9 18446744073709551615\na 1\n", 2, "2 parts"),
+            (b"9 18446744073709551615\na 1\n", 2, "`a`"),
         ] {
             let (at, message) = parse(text).unwrap_err();
             assert!(at == line && message.contains(part), "line {at}: {message}");

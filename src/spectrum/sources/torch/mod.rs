@@ -15,8 +15,8 @@ use super::choose::{Contents, Names, Tensor, tensor_error};
 use super::{SourceError, map};
 use crate::spectrum::table::{Factor, Mapped, Order};
 
-/// The longest pickle that is read: it holds names and shapes, no numbers; 100,000 tensors need about 15 MB.
-const MAX_PICKLE: u64 = 32 << 20;
+/// The longest pickle that is read: it holds names and shapes, no numbers; 100,000 tensors need about 12 MB.
+const MAX_PICKLE: u64 = 16 << 20;
 
 /// Every tensor of a checkpoint, by its path in the nested dictionaries; `name` is that of a tensor saved alone.
 pub(super) fn read(path: &Path, name: &str) -> Result<Contents, SourceError> {
