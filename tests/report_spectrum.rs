@@ -489,6 +489,39 @@ fn bad_input_is_named() {
 }
 
 #[test]
+fn a_table_that_is_not_finite_does_not_hide_the_others() {
+    let folder = TempDir::new().unwrap();
+    let (path, out) = (folder.path().join("model.npz"), folder.path().join("out"));
+    let mut archive = NpzWriter::new(std::fs::File::create(&path).unwrap());
+    let sigma = [2.0, 1.0];
+    archive.add_array("good_emb", &planted(8, &sigma)).unwrap();
+    let mut bad = planted(8, &sigma);
+    bad[(5, 1)] = f64::NEG_INFINITY;
+    bad[(6, 0)] = f64::NAN;
+    archive.add_array("bad_emb", &bad).unwrap();
+    archive.finish().unwrap();
+    let assert = mlet(&[&path, Path::new("--out"), &out]).assert().failure();
+    let error = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+    for part in ["`bad_emb` of model", "row 5, column 1"] {
+        assert!(error.contains(part), "`{part}` is not in: {error}");
+    }
+    let json: Value = serde_json::from_str(&std::fs::read_to_string(out.join("spectrum.json")).unwrap()).unwrap();
+    assert_planted(feature(&json, "good_emb"), &sigma, 8, 0.0);
+    assert_eq!(json["features"].as_array().unwrap().len(), 1);
+    assert_eq!(json["failed"][0]["name"], "bad_emb");
+    assert!(
+        json["failed"][0]["reason"]
+            .as_str()
+            .unwrap()
+            .contains("row 5, column 1")
+    );
+    let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.contains("row 5, column 1"), "the page names it too");
+    // Left out on purpose, it is no failure.
+    report(&[&path, Path::new("--exclude"), Path::new("bad*")], &out);
+}
+
+#[test]
 fn a_report_is_replaced_file_by_file() {
     let folder = TempDir::new().unwrap();
     let (path, out) = (folder.path().join("w.npy"), folder.path().join("out"));

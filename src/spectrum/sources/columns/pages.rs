@@ -175,3 +175,43 @@ impl Thrift<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::check_chunk;
+
+    fn varint(mut value: u64, bytes: &mut Vec<u8>) {
+        while value >= 0x80 {
+            bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        bytes.push(value as u8);
+    }
+
+    /// A data page of `packed` bytes whose header claims that it unpacks to `unpacked` bytes and holds `values` values.
+    fn page(unpacked: i32, packed: usize, values: i32) -> Vec<u8> {
+        let mut bytes = vec![0x15, 0x00]; // field 1, an i32: a data page
+        for number in [unpacked, packed as i32] {
+            bytes.push(0x15); // the next field, an i32
+            varint((number as u32 as u64) << 1, &mut bytes);
+        }
+        bytes.extend([0x2c, 0x15]); // field 5, a structure, and its field 1
+        varint((values as u32 as u64) << 1, &mut bytes);
+        bytes.extend([0x00, 0x00]);
+        bytes.resize(bytes.len() + packed, 0);
+        bytes
+    }
+
+    #[test]
+    fn pages_that_claim_too_much() {
+        let honest = page(400, 90, 100);
+        assert_eq!(check_chunk(&[honest.clone(), honest.clone()].concat()), Ok(()));
+        for lie in [page(i32::MAX, 90, 100), page(400, 90, i32::MAX)] {
+            let error = check_chunk(&[honest.clone(), lie].concat()).unwrap_err();
+            assert!(error.contains("claims to hold"), "{error}");
+        }
+        for at in 1..honest.len() {
+            assert!(check_chunk(&honest[..at]).is_err(), "{at}");
+        }
+    }
+}
