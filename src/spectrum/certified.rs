@@ -77,7 +77,7 @@ pub fn certified_values(factors: &[Factor], accuracy: Accuracy) -> Result<Certif
         .unwrap_or(0);
     let tail = Tail::of(rest)?;
     let (Some((gram, scale)), Some(tail)) = (first_pass(first)?, tail) else {
-        return Ok(finished(Certified::zero(d), Route::Gram, 0, (n.min(d), 0), first)?);
+        return finished(Certified::zero(d), Route::Gram, 0, (n.min(d), 0), first);
     };
     let exponent = scale + tail.exponent;
     let finish = |result, route| finished(result, route, exponent, (n.min(d), count), first);

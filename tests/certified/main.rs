@@ -1,8 +1,8 @@
 //! Certified intervals: every exact singular value of the stored numbers lies in its own.
 
+use mlet::spectrum::gram::certify::Interval;
 use mlet::spectrum::table::Factor;
 use mlet::spectrum::{Accuracy, Route, certified_values};
-use mlet::spectrum::gram::certify::Interval;
 use mlet::theory::exact::{count_above, count_at_least, from_float};
 use mlet::theory::{Matrix, Rational};
 use ndarray::Array2;
@@ -23,7 +23,10 @@ fn hold(factors: &[Array2<f32>], intervals: &[Interval]) {
         let above = count_above(&w, &squared(interval.hi));
         assert!(above <= i, "{above} values above the upper end of σ[{i}] {interval:?}");
         let at_least = count_at_least(&w, &squared(interval.lo));
-        assert!(at_least > i, "{at_least} values from the lower end of σ[{i}] {interval:?} on");
+        assert!(
+            at_least > i,
+            "{at_least} values from the lower end of σ[{i}] {interval:?} on"
+        );
     }
 }
 
@@ -43,7 +46,10 @@ fn table(rows: usize, cols: usize) -> impl Strategy<Value = Array2<f32>> {
 }
 
 /// Widths that the Gram route cannot meet take the others.
-const NARROW: Accuracy = Accuracy { floor: 1e-15, relative_width: 1e-16 };
+const NARROW: Accuracy = Accuracy {
+    floor: 1e-15,
+    relative_width: 1e-16,
+};
 
 proptest! {
     #[test]
@@ -67,8 +73,13 @@ proptest! {
 /// The rule takes the first route that is narrow enough, and another one where it is asked for more.
 #[test]
 fn the_route_is_the_rules() {
-    let graded = Array2::from_shape_fn((500, 6), |(i, j)| ((i * 37 + j * 11 + i * j) % 101) as f32 / 101.0 - 0.5);
-    assert_eq!(certify(std::slice::from_ref(&graded), Accuracy::default()).route, Route::Gram);
+    let graded = Array2::from_shape_fn((500, 6), |(i, j)| {
+        ((i * 37 + j * 11 + i * j) % 101) as f32 / 101.0 - 0.5
+    });
+    assert_eq!(
+        certify(std::slice::from_ref(&graded), Accuracy::default()).route,
+        Route::Gram
+    );
     assert_eq!(certify(&[graded], NARROW).route, Route::Qr);
 }
 
@@ -82,7 +93,10 @@ fn a_shifted_interval_is_caught() {
         let shifted: Vec<Interval> = certified
             .intervals
             .iter()
-            .map(|interval| Interval { lo: interval.lo * factor, hi: interval.hi * factor })
+            .map(|interval| Interval {
+                lo: interval.lo * factor,
+                hi: interval.hi * factor,
+            })
             .collect();
         let w = w.clone();
         assert!(std::panic::catch_unwind(move || hold(&[w], &shifted)).is_err());

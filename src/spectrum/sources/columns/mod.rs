@@ -139,7 +139,7 @@ impl Collector {
         if let Some(lists) = array.as_fixed_size_list_opt() {
             let columns = usize::try_from(lists.value_length()).unwrap_or(0);
             self.check_columns(columns, self.rows)?;
-            let start = lists.value_offset_at(0) as usize;
+            let start = lists.value_offset_at(0);
             let entries = array.len().saturating_mul(columns);
             self.numbers(&lists.values().slice(start, entries))?;
         } else if let Some(lists) = array.as_list_opt::<i32>() {

@@ -210,10 +210,10 @@ impl<'a> Machine<'a> {
 
     fn pop(&mut self) -> Step<Value> {
         // What lies below a mark belongs to somebody else.
-        if self.stack.len() > self.marks.last().copied().unwrap_or(0) {
-            if let Some(value) = self.stack.pop() {
-                return Ok(value);
-            }
+        if self.stack.len() > self.marks.last().copied().unwrap_or(0)
+            && let Some(value) = self.stack.pop()
+        {
+            return Ok(value);
         }
         self.error("nothing on the stack")
     }
