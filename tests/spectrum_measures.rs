@@ -1,5 +1,6 @@
 //! Rank measures: bounds, equality cases, scale, the zero matrix.
 
+use mlet::spectrum::gram::certify::Interval;
 use mlet::spectrum::measures::*;
 use proptest::prelude::*;
 
@@ -84,7 +85,8 @@ proptest! {
 fn the_zero_matrix_has_rank_zero() {
     for sigma in [vec![], vec![0.0], vec![0.0; 8]] {
         let m = Measures::new(&sigma, 100, sigma.len(), 1e-7, &[0.0, 0.01]);
-        assert_eq!(m.ranks_at, [(0.0, 0), (0.01, 0)]);
+        let none = Count::decided(0);
+        assert_eq!(m.ranks_at, [(0.0, none), (0.01, none)]);
         assert_eq!((m.numerical_rank, m.energy_dim_99), (0, 0));
         let real = [
             m.effective_rank,
@@ -123,4 +125,36 @@ fn by_hand() {
     assert!(flat.alpha.is_sign_positive());
     assert_eq!(power_law_alpha(&[1.0, 0.5], 1, 2), None);
     assert_eq!(power_law_alpha(&[1.0, 0.5, 0.0], 1, 3), None);
+}
+
+/// Values are decided by what is known of them: above the threshold for every σ₁, below or at it for every σ₁, or not at all.
+#[test]
+fn counts_are_numbers_where_the_intervals_decide() {
+    let interval = |(lo, hi): (f64, f64)| Interval { lo, hi };
+    let count = |of: &[(f64, f64)], tau: f64| {
+        let intervals: Vec<Interval> = of.iter().copied().map(interval).collect();
+        certified_rank_at(&intervals, tau)
+    };
+    let range = |least: usize, most: usize| Count { least, most };
+    assert_eq!(count(&[(1.0, 1.0), (0.02, 0.02), (0.005, 0.005)], 0.01), range(2, 2));
+    assert_eq!(count(&[(1.0, 1.0), (0.009, 0.011)], 0.01), range(1, 2));
+    // σ₁ itself may be what is not known well enough.
+    assert_eq!(count(&[(1.0, 3.0), (0.02, 0.02)], 0.01), range(1, 2));
+    assert_eq!(count(&[(1.0, 1.9), (0.02, 0.02)], 0.01), range(2, 2));
+    // A value at the threshold does not count, and rounding may not make it seem above: half of 2 is 1, one number further is more.
+    let next = 1.0f64.next_up();
+    assert_eq!(count(&[(2.0, 2.0), (next.next_up(), next.next_up())], 0.5), range(2, 2));
+    assert_eq!(
+        count(&[(2.0, 2.0), (1.0f64.next_down(), 1.0f64.next_down())], 0.5),
+        range(1, 1)
+    );
+    assert_eq!(count(&[], 0.5), range(0, 0));
+    assert_eq!(count(&[(0.0, 0.0), (0.0, 0.0)], 0.0), range(0, 0));
+    assert_eq!(count(&[(0.0, 1e-9), (0.0, 1e-9)], 0.01), range(0, 2));
+    let json = |c: Count| serde_json::to_string(&c).unwrap();
+    assert_eq!((json(range(3, 3)), json(range(3, 5))), ("3".into(), "[3,5]".into()));
+    assert_eq!(
+        (range(3, 3).to_string(), range(3, 5).to_string()),
+        ("3".into(), "3–5".into())
+    );
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::plots::{GRID, INK, MUTED, PlotError, SERIES, hex};
 use super::record::{Feature, Model, Report};
 use super::words::{Paragraph, sentence, summary, thousands, three_digits};
+use crate::spectrum::measures::Count;
 use gallery::{OVERVIEW, share};
 
 mod gallery;
@@ -207,7 +208,11 @@ fn row<'a>(anchor: usize, place: usize, model: &'a Model, f: &'a Feature, starts
                 .map_or(Cell::real(None), |s| Cell::count(s.spectrum.rows)),
         );
     }
-    cells.push(Cell::of(m.ranks_at.first().map_or(0, |r| r.1), directions));
+    let count = m.ranks_at.first().map_or(Count::decided(0), |r| r.1);
+    cells.push(Cell {
+        text: format!("{count} of {}", thousands(directions)),
+        sort: count.most as f64,
+    });
     cells.push(Cell::of(m.energy_dim_99, directions));
     cells.push(Cell::real(Some(m.stable_rank)));
     let mut condition = Cell::real(m.condition_number);

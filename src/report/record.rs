@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
+use crate::spectrum::gram::certify::Interval;
 use crate::spectrum::measures::Measures;
 use crate::spectrum::sources::LeftOut;
 use crate::spectrum::table::{Factor, Table};
-use crate::spectrum::{SpectrumError, singular_values};
+use crate::spectrum::{Accuracy, CertifiedSpectrum, Route, SpectrumError, certified_values};
 
 /// One spectrum: of a table, of its start, or of some of its rows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -14,6 +15,10 @@ pub struct Spectrum {
     pub rows: usize,
     /// Descending, min(rows, d) of them.
     pub singular_values: Vec<f64>,
+    /// An interval a value, which is proved to hold the exact singular value of the stored numbers.
+    pub intervals: Vec<Interval>,
+    /// How the values were had.
+    pub route: Route,
     /// Every measure of [`crate::spectrum::measures`].
     #[serde(flatten)]
     pub measures: Measures,
@@ -23,17 +28,28 @@ impl Spectrum {
     /// Measures the product of `factors`; `epsilon` is the spacing of 1.0 in the type it was stored in.
     ///
     /// # Errors
-    /// [`SpectrumError`], as [`singular_values`].
+    /// [`SpectrumError`], as [`certified_values`].
     pub fn of(factors: &[Factor], epsilon: f64, taus: &[f64]) -> Result<Self, SpectrumError> {
-        let singular_values = singular_values(factors)?;
         let n = factors.first().map_or(0, Factor::rows);
         let d = factors.last().map_or(0, Factor::cols);
-        let measures = Measures::new(&singular_values, n, d, epsilon, taus);
-        Ok(Spectrum {
+        let certified = certified_values(factors, Accuracy::default())?;
+        Ok(Self::of_values(certified, (n, d), epsilon, taus))
+    }
+
+    /// The measures of an n×d table's values.
+    pub fn of_values(certified: CertifiedSpectrum, (n, d): (usize, usize), epsilon: f64, taus: &[f64]) -> Self {
+        let CertifiedSpectrum {
+            sigma,
+            intervals,
+            route,
+        } = certified;
+        Spectrum {
             rows: n,
-            singular_values,
-            measures,
-        })
+            measures: Measures::new(&sigma, n, d, epsilon, taus).certified(&intervals),
+            singular_values: sigma,
+            intervals,
+            route,
+        }
     }
 }
 

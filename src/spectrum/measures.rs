@@ -13,7 +13,9 @@
 //!
 //! with equality throughout exactly where all σᵢ > 0 are equal.
 
+use super::gram::certify::Interval;
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use std::fmt;
 
 /// σᵢ/σ₁, or nothing where σ₁ is 0.
 fn ratios(sigma: &[f64]) -> impl Iterator<Item = f64> + Clone + '_ {
@@ -38,6 +40,66 @@ fn entropy(weights: impl Iterator<Item = f64> + Clone) -> f64 {
 pub fn rank_at(sigma: &[f64], tau: f64) -> usize {
     // Strictly greater, or the zero matrix would have full rank.
     ratios(sigma).filter(|&r| r > tau).count()
+}
+
+/// A number of singular values, as far as it is known. Serialised as the number, or as `[least, most]` where it is not decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// Not fewer.
+    pub least: usize,
+    /// Nor more.
+    pub most: usize,
+}
+
+impl Count {
+    /// A number that is known.
+    pub fn decided(count: usize) -> Self {
+        Count {
+            least: count,
+            most: count,
+        }
+    }
+
+    /// The number, where it is known.
+    pub fn number(self) -> Option<usize> {
+        (self.least == self.most).then_some(self.least)
+    }
+}
+
+/// `3`, or `3–5`.
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.number() {
+            Some(number) => write!(f, "{number}"),
+            None => write!(f, "{}–{}", self.least, self.most),
+        }
+    }
+}
+
+impl Serialize for Count {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.number() {
+            Some(number) => number.serialize(serializer),
+            None => [self.least, self.most].serialize(serializer),
+        }
+    }
+}
+
+/// `#{σᵢ > τ·σ₁}` of singular values that lie in `intervals`, for 0 ≤ τ < 1: a value counts for certain if its interval lies above
+/// τ times that of σ₁, and does not if it lies below or at it.
+pub fn certified_rank_at(intervals: &[Interval], tau: f64) -> Count {
+    let Some((first, rest)) = intervals.split_first() else {
+        return Count::decided(0);
+    };
+    // The products are rounded: one number further out on either side.
+    let (low, high) = ((tau * first.lo).next_down(), (tau * first.hi).next_up());
+    let surely = rest.iter().filter(|interval| interval.lo >= high).count();
+    let perhaps = rest.iter().filter(|interval| interval.hi > low.max(0.0)).count();
+    // σ₁ > τσ₁ unless it is 0, and without it there is no other.
+    Count {
+        least: if first.lo > 0.0 { 1 + surely } else { 0 },
+        most: if first.hi > 0.0 { 1 + perhaps } else { 0 },
+    }
 }
 
 /// `#{σᵢ > σ₁·max(n, d)·ε}`, ε the spacing of 1.0 in the type the table was stored in (NumPy's `matrix_rank`).
@@ -155,8 +217,8 @@ pub fn power_law_alpha(sigma: &[f64], first: usize, last: usize) -> Option<Power
 /// All measures of one spectrum. Serialised as one flat object; the keys of [`Measures::ranks_at`] are `rank_at_<τ>`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measures {
-    /// (τ, [`rank_at`] τ), in the order asked for.
-    pub ranks_at: Vec<(f64, usize)>,
+    /// (τ, [`rank_at`] τ), in the order asked for; a range where intervals do not decide it ([`Measures::certified`]).
+    pub ranks_at: Vec<(f64, Count)>,
     /// [`numerical_rank`].
     pub numerical_rank: usize,
     /// [`effective_rank`].
@@ -182,7 +244,10 @@ impl Measures {
     pub fn new(sigma: &[f64], n: usize, d: usize, epsilon: f64, taus: &[f64]) -> Self {
         let rank = numerical_rank(sigma, n, d, epsilon);
         Measures {
-            ranks_at: taus.iter().map(|&tau| (tau, rank_at(sigma, tau))).collect(),
+            ranks_at: taus
+                .iter()
+                .map(|&tau| (tau, Count::decided(rank_at(sigma, tau))))
+                .collect(),
             numerical_rank: rank,
             effective_rank: effective_rank(sigma),
             stable_rank: stable_rank(sigma),
@@ -195,12 +260,25 @@ impl Measures {
         }
     }
 
+    /// The same with [`Measures::ranks_at`] as [`certified_rank_at`] of `intervals`, one a value.
+    #[must_use]
+    pub fn certified(mut self, intervals: &[Interval]) -> Self {
+        for (tau, count) in &mut self.ranks_at {
+            *count = certified_rank_at(intervals, *tau);
+        }
+        self
+    }
+
     /// Every measure under its name, in a fixed order; null where undefined.
     pub fn fields(&self) -> Vec<(String, serde_json::Value)> {
+        let value = |count: Count| match count.number() {
+            Some(number) => number.into(),
+            None => vec![count.least, count.most].into(),
+        };
         let mut fields: Vec<(String, serde_json::Value)> = self
             .ranks_at
             .iter()
-            .map(|&(tau, rank)| (format!("rank_at_{tau}"), rank.into()))
+            .map(|&(tau, count)| (format!("rank_at_{tau}"), value(count)))
             .collect();
         let mut put = |name: &str, value: serde_json::Value| fields.push((name.into(), value));
         put("numerical_rank", self.numerical_rank.into());

@@ -19,13 +19,20 @@ use super::double::{Double, Doubles, LARGE};
 use crate::spectrum::decompose;
 use faer::Mat;
 
-/// What is known of one singular value.
+/// What is known of one singular value; serialised as the pair `[lo, hi]`.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[serde(into = "[f64; 2]")]
 pub struct Interval {
     /// No exact singular value is below.
     pub lo: f64,
     /// Nor above.
     pub hi: f64,
+}
+
+impl From<Interval> for [f64; 2] {
+    fn from(interval: Interval) -> Self {
+        [interval.lo, interval.hi]
+    }
 }
 
 impl Interval {
