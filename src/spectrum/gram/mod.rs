@@ -2,6 +2,7 @@
 
 pub mod certify;
 mod double;
+pub mod exact;
 mod kernel;
 
 use crate::spectrum::table::Factor;
