@@ -5,10 +5,12 @@
 //! - [`decompose`]: SVD and QR of dense matrices in f32 and f64, for the whole crate.
 //! - [`singular_values`], [`leading`]: the spectrum of the product of the factors, without ever forming a tall product.
 //! - [`measures`]: every rank measure, with its definition and source.
+//! - [`advice`]: how narrow a table could be, and the bytes that saves.
 //!
 //! Nothing here knows how a table was trained: what a run's tables were at the start, and which rows were seen often, is
 //! joined to them in [`crate::report`].
 
+pub mod advice;
 mod certified;
 pub mod decompose;
 pub mod gram;

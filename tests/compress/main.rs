@@ -1,0 +1,6 @@
+//! Advice, budgets, and `mlet compress`.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod budget;
