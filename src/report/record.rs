@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::spectrum::advice::{self, Advice, Size};
 use crate::spectrum::gram::certify::Interval;
 use crate::spectrum::measures::Measures;
 use crate::spectrum::sources::LeftOut;
@@ -87,6 +88,8 @@ pub struct Feature {
     pub initial: Option<Spectrum>,
     /// The rows used often in training; null where frequencies are not known.
     pub frequent: Option<Frequent>,
+    /// For each of [`advice::SHARES`] the least d' that keeps it, and the bytes that saves.
+    pub advice: Vec<Advice>,
 }
 
 impl Feature {
@@ -115,6 +118,7 @@ impl Feature {
             }
             _ => None,
         };
+        let spectrum = Spectrum::of(&table.factors, epsilon, taus)?;
         Ok(Feature {
             name: table.name.clone(),
             n: table.num_embeddings(),
@@ -122,7 +126,8 @@ impl Feature {
             inner_dim: table.inner_dim(),
             depth: table.factors.len(),
             parameters: table.parameters(),
-            spectrum: Spectrum::of(&table.factors, epsilon, taus)?,
+            advice: advice::advice(&spectrum.singular_values, &Size::of(table), &advice::SHARES),
+            spectrum,
             initial,
             frequent,
         })
@@ -297,5 +302,6 @@ fn csv_cells(model: &Model, feature: &Feature, taus: &[f64]) -> Vec<(String, Str
             None => cells.extend(names.iter().map(|(n, _)| (format!("{prefix}_{n}"), String::new()))),
         }
     }
+    cells.extend(feature.advice.iter().flat_map(Advice::cells));
     cells
 }

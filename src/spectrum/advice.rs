@@ -109,6 +109,18 @@ pub struct Advice {
     pub bytes_saved: u64,
 }
 
+impl Advice {
+    /// Names and values of its columns in a table: `advice_0.99_rank`, ….
+    pub fn cells(&self) -> [(String, String); 3] {
+        let name = |what: &str| format!("advice_{}_{what}", self.energy);
+        [
+            (name("rank"), self.rank.to_string()),
+            (name("bytes"), self.bytes.to_string()),
+            (name("bytes_saved"), self.bytes_saved.to_string()),
+        ]
+    }
+}
+
 /// The least d' for each share of energy, σ descending, and what it saves.
 pub fn advice(sigma: &[f64], size: &Size, shares: &[f64]) -> Vec<Advice> {
     let of = |&energy: &f64| {
