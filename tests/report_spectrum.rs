@@ -343,7 +343,8 @@ fn the_page_stands_alone_and_shows_every_plot() {
     save(&path, &tensors);
     report(&[&path], &out);
     let page = std::fs::read_to_string(out.join("report.html")).unwrap();
-    assert_eq!(page.matches("<svg ").count(), names.len() + 1);
+    // The overview, and of each feature a small picture and its plot.
+    assert_eq!(page.matches("<svg ").count(), 1 + 2 * names.len());
     assert_eq!(page.matches("<article ").count(), names.len());
     assert!(!page.contains("<script>alert"), "a feature's name is not markup");
     let fetches = page.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");

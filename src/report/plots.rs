@@ -249,7 +249,7 @@ fn render(title: &str, size: (f64, f64), drawing: &impl Drawing) -> Result<Plot,
     }
     // Without width and height the element fills its box; the viewBox keeps the proportions.
     let (w, h) = pixels(SVG_SCALE);
-    let svg = svg.replacen(&format!("width=\"{w}\" height=\"{h}\" "), "", 1);
+    let svg = compact(&svg.replacen(&format!("width=\"{w}\" height=\"{h}\" "), "", 1));
 
     const PNG_SCALE: f64 = 2.0;
     let (w, h) = pixels(PNG_SCALE);
@@ -266,6 +266,33 @@ fn render(title: &str, size: (f64, f64), drawing: &impl Drawing) -> Result<Plot,
     }
     let png = encode(&buffer, w, h).map_err(|e| fail(e.to_string()))?;
     Ok(Plot { svg, png })
+}
+
+/// The same drawing in fewer bytes and elements: consecutive lines of one pen become one path (a dashed line is a hundred of
+/// them), and what is the default is not said.
+fn compact(svg: &str) -> String {
+    let mut short = String::with_capacity(svg.len() / 2);
+    let mut open: Option<&str> = None;
+    for line in svg.lines() {
+        let parts = line
+            .strip_prefix("<polyline ")
+            .and_then(|rest| rest.strip_suffix(" \"/>"));
+        if let Some((pen, points)) = parts.and_then(|rest| rest.split_once(" points=\"")) {
+            if open != Some(pen) {
+                short += if open.is_some() { "\"/>" } else { "" };
+                short += &format!("<path {pen} d=\"");
+            }
+            short += &format!("M{points}");
+            open = Some(pen);
+            continue;
+        }
+        short += if open.take().is_some() { "\"/>" } else { "" };
+        short += line;
+    }
+    short += if open.is_some() { "\"/>" } else { "" };
+    short
+        .replace(" opacity=\"1\"", "")
+        .replace(" text-anchor=\"start\"", "")
 }
 
 /// RGB bytes as a PNG file.

@@ -2,6 +2,10 @@
 
 use super::record::{Feature, Report, Spectrum};
 
+mod proof;
+
+pub use proof::{proof, proof_of_all};
+
 /// `1204` → `1,204`.
 pub fn thousands(x: usize) -> String {
     let digits = x.to_string();
@@ -49,6 +53,31 @@ pub fn percent(share: f64) -> String {
     }
 }
 
+/// Bytes in decimal units: `812 B`, `6.1 MB`.
+pub fn bytes(x: u64) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    let mut size = x as f64;
+    let mut unit = "B";
+    for larger in UNITS {
+        // What would be rounded to 1,000 goes to the larger unit.
+        if size < 999.5 {
+            break;
+        }
+        (size, unit) = (size / 1000.0, larger);
+    }
+    let digits = usize::from(unit != "B" && size < 99.95);
+    format!("{size:.digits$}\u{a0}{unit}")
+}
+
+/// A difference with its sign: `+1.20`, `−3.40`, `0`.
+pub fn signed(x: f64) -> String {
+    match three_digits(x.abs()) {
+        zero if zero == "0" => zero,
+        size if x < 0.0 => format!("−{size}"),
+        size => format!("+{size}"),
+    }
+}
+
 /// `2 of 8`.
 fn carry(spectrum: &Spectrum) -> String {
     format!(
@@ -58,8 +87,9 @@ fn carry(spectrum: &Spectrum) -> String {
     )
 }
 
-/// What the plot of one feature of one model shows.
-pub fn sentence(feature: &Feature) -> String {
+/// What the plot of one feature of one model shows; `saving` is the narrowest d' that keeps 99 % of the energy and the bytes that
+/// it saves.
+pub fn sentence(feature: &Feature, saving: Option<(usize, u64)>) -> String {
     let end = &feature.spectrum;
     let frequent = feature.frequent.as_ref();
     let mut text = match (end.singular_values.first(), end.measures.energy_dim_99) {
@@ -69,6 +99,9 @@ pub fn sentence(feature: &Feature) -> String {
             format!("{} directions {verb} 99 % of the energy", carry(end))
         }
     };
+    if let Some((rank, saved)) = saving.filter(|s| s.1 > 0) {
+        text += &format!("; d' = {rank} would save {}", bytes(saved)).replace(" = ", "\u{a0}=\u{a0}");
+    }
     if let Some(initial) = &feature.initial {
         if initial.measures.energy_dim_99 == end.measures.energy_dim_99 {
             text += ", as at the start";
@@ -232,6 +265,18 @@ mod tests {
         ] {
             assert_eq!(three_digits(x), text);
         }
+        for (x, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (999_960, "1.0 MB"),
+            (6_100_000, "6.1 MB"),
+            (123_400_000, "123 MB"),
+            (30_000_000_000, "30.0 GB"),
+        ] {
+            assert_eq!(bytes(x).replace('\u{a0}', " "), text);
+        }
+        assert_eq!([-3.4, 0.0, 1.2].map(signed), ["−3.40", "0", "+1.20"]);
         for (x, text) in [
             (0.0, "0 %"),
             (1.0, "100 %"),
