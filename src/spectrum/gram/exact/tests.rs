@@ -13,7 +13,11 @@ use std::sync::Arc;
 fn scaled(mantissa: &BigInt, exponent: i64) -> BigRational {
     let power = BigRational::from_integer(BigInt::one() << exponent.unsigned_abs());
     let mantissa = BigRational::from_integer(mantissa.clone());
-    if exponent < 0 { mantissa / power } else { mantissa * power }
+    if exponent < 0 {
+        mantissa / power
+    } else {
+        mantissa * power
+    }
 }
 
 /// Every entry against sums of rationals.
@@ -43,10 +47,7 @@ fn stored(float: Float, rows: &[Vec<f64>], order: Order) -> Factor {
         .unwrap();
     // SAFETY: nobody else has this file.
     let map = unsafe { MmapOptions::new().map(&file) }.unwrap();
-    Factor::mapped(
-        "w",
-        Mapped::new(Arc::new(map), 0, (n, d), float, order, false).unwrap(),
-    )
+    Factor::mapped("w", Mapped::new(Arc::new(map), 0, (n, d), float, order, false).unwrap())
 }
 
 /// The numbers as this type stores them.
@@ -73,9 +74,8 @@ fn table(float: Float) -> impl Strategy<Value = Vec<Vec<f64>>> {
             if x.abs() < 0.2 { 0.0 } else { libm::ldexp(x, e) }
         })
     };
-    (1usize..5, 1usize..300, prop_oneof![Just(1000), Just(3)]).prop_flat_map(move |(d, n, spread)| {
-        proptest::collection::vec(proptest::collection::vec(entry(spread), d), n)
-    })
+    (1usize..5, 1usize..300, prop_oneof![Just(1000), Just(3)])
+        .prop_flat_map(move |(d, n, spread)| proptest::collection::vec(proptest::collection::vec(entry(spread), d), n))
 }
 
 proptest! {
@@ -108,7 +108,11 @@ fn many_rows() {
     let (n, d) = (3 * digits::ROWS + 17, 3);
     let entry = |i: usize, j: usize| {
         let x = ((i * 7919 + j * 104_729) % 8191) as f32 - 4095.0;
-        if i == 20_000 { x * 2f32.powi(-100) } else { x * 2f32.powi(100) }
+        if i == 20_000 {
+            x * 2f32.powi(-100)
+        } else {
+            x * 2f32.powi(100)
+        }
     };
     let array = Array2::from_shape_fn((n, d), |(i, j)| entry(i, j));
     let rows: Vec<Vec<f64>> = array.outer_iter().map(|row| row.mapv(f64::from).to_vec()).collect();
@@ -152,5 +156,15 @@ fn nothing_and_not_finite() {
         ..Factor::f64("w", Array2::zeros((1, 1)))
     })
     .unwrap_err();
-    assert!(matches!(error, SpectrumError::NotFinite { row: 33_333, column: 1, .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            SpectrumError::NotFinite {
+                row: 33_333,
+                column: 1,
+                ..
+            }
+        ),
+        "{error}"
+    );
 }
