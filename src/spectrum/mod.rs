@@ -13,6 +13,7 @@
 pub mod advice;
 mod certified;
 pub mod decompose;
+pub mod exact;
 pub mod gram;
 pub mod measures;
 pub mod sources;
