@@ -4,10 +4,12 @@
 //! - [`words`]: the same in words.
 //! - [`plots`]: each plot as SVG and PNG.
 //! - [`page`]: the one self-contained HTML file.
+//! - [`exact`]: counts that intervals leave open, decided over the integers (`--exact`).
 //! - [`history`]: a run's start and its row frequencies, joined to its tables.
 //! - [`run`]: from paths to a report on disk.
 //! - [`study`]: a study's results on disk; [`study_ranks`]: planted ranks beside recovered ones.
 
+pub mod exact;
 pub mod history;
 pub mod page;
 pub mod plots;

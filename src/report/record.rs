@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::spectrum::advice::{self, Advice, Size};
+use super::exact::Exact;
 use crate::spectrum::gram::certify::Interval;
 use crate::spectrum::measures::Measures;
 use crate::spectrum::sources::LeftOut;
@@ -23,6 +24,9 @@ pub struct Spectrum {
     /// Every measure of [`crate::spectrum::measures`].
     #[serde(flatten)]
     pub measures: Measures,
+    /// With `--exact`: what was decided over the integers.
+    #[serde(flatten)]
+    pub exact: Option<Exact>,
 }
 
 impl Spectrum {
@@ -50,6 +54,7 @@ impl Spectrum {
             singular_values: sigma,
             intervals,
             route,
+            exact: None,
         }
     }
 }

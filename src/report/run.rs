@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::history;
+use super::{exact, history};
 use super::page::{self, PageError, Preface};
 use super::record::{Feature, Model, Report};
 use crate::spectrum::SpectrumError;
@@ -18,6 +18,8 @@ pub struct Options {
     pub taus: Vec<f64>,
     /// Which tensors are tables, beside the rule.
     pub tables: sources::Options,
+    /// Whether counts that the intervals leave open are decided over the integers.
+    pub exact: bool,
 }
 
 impl Default for Options {
@@ -26,6 +28,7 @@ impl Default for Options {
             min_frequency: 20,
             taus: vec![0.01],
             tables: sources::Options::default(),
+            exact: false,
         }
     }
 }
@@ -156,7 +159,12 @@ fn model(
     for (done, table) in tables.into_iter().enumerate() {
         progress(Progress::Measuring(name.clone(), done, count, table.name.clone()));
         match Feature::of(&table, options.min_frequency, &options.taus) {
-            Ok(feature) => features.push(feature),
+            Ok(mut feature) => {
+                if options.exact {
+                    notes.extend(exact::decide(&mut feature, &table, options.min_frequency));
+                }
+                features.push(feature);
+            }
             Err(error) => {
                 let reason = error.to_string();
                 notes.push(format!("`{}` is not measured: {reason}", table.name));

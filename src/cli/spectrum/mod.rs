@@ -35,6 +35,9 @@ pub struct Args {
     /// Leave out tensors whose names match, also those to be included (a glob, may be repeated)
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
+    /// Decide counts that the intervals of the singular values leave open by exact integer arithmetic, and find the exact rank
+    #[arg(long)]
+    exact: bool,
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -56,6 +59,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         tau,
         include,
         exclude,
+        exact,
     } = args;
     ensure!(
         name.len() <= inputs.len(),
@@ -69,6 +73,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         min_frequency,
         taus: tau,
         tables: crate::spectrum::sources::Options { include, exclude },
+        exact,
     };
     let bar = bar();
     let mut show = |progress: Progress| show(&bar, progress);

@@ -51,11 +51,15 @@ impl ExactSpectrum {
         let (n, _) = values::shape(factors)?;
         let (first, rest) = factors.split_first().ok_or(SpectrumError::NoFactor)?;
         let pass = first.len() as f64 * (first.cols() + 1) as f64 / 2.0;
+        // At least two bits a value (`bound_by_trace`): what is certainly too much is refused before the pass.
+        let least = factors.iter().map(Factor::cols).min().unwrap_or(0);
+        let before = primes_for(2 * n.min(least) as u64) as f64 * (least as f64).powi(3);
         let allowed = |width: usize, multiplications: f64| match multiplications > LIMIT {
             true => Err(ExactError::TooWide { width, multiplications }),
             false => Ok(()),
         };
         allowed(first.cols(), pass)?;
+        allowed(least, before)?;
         let gram = ExactGram::of(first)?;
         let rest = rest.iter().map(integers).collect::<Result<Vec<_>, _>>()?;
         // Where the product is cut: behind this many of the further factors it is narrowest.
