@@ -540,6 +540,13 @@ fn a_report_is_replaced_file_by_file() {
     names.sort();
     assert_eq!(
         names,
-        ["mine.txt", "plots", "report.html", "spectrum.csv", "spectrum.json"]
+        [
+            "mine.txt",
+            "plots",
+            "report.html",
+            "spectrum.csv",
+            "spectrum.json",
+            "spectrum.parquet"
+        ]
     );
 }

@@ -1,8 +1,9 @@
-//! Records → JSON, CSV, HTML, plots.
+//! Records → JSON, CSV, Parquet, HTML, plots.
 //!
 //! - [`record`]: what a spectrum report says.
 //! - [`words`]: the same in words.
 //! - [`plots`]: each plot as SVG and PNG.
+//! - [`parquet`]: the records in typed columns.
 //! - [`page`]: the one self-contained HTML file.
 //! - [`exact`]: counts that intervals leave open, decided over the integers (`--exact`).
 //! - [`history`]: a run's start and its row frequencies, joined to its tables.
@@ -12,6 +13,7 @@
 pub mod exact;
 pub mod history;
 pub mod page;
+pub mod parquet;
 pub mod plots;
 pub mod record;
 pub mod run;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::plots::{GRID, INK, MUTED, PlotError, SERIES, hex};
 use super::record::{Feature, Model, Report};
 use super::words::{Paragraph, proof_of_all, summary};
-use extras::Extras;
+use extras::at_99;
 use gallery::OVERVIEW;
 use multiples::{Small, multiples};
 use section::{Section, section};
@@ -96,7 +96,7 @@ pub fn page(report: &Report, plots: &[NamedPlot], preface: Option<&Preface>) -> 
     let shown = Shown {
         starts: has(|f| f.initial.is_some()),
         frequents: has(|f| f.frequent.is_some()),
-        savings: has(|f| Extras::of(f).at_99().is_some()),
+        savings: has(|f| at_99(f).is_some()),
     };
     let sections = names.iter().zip(plots.iter().skip(1)).enumerate();
     let sections = sections

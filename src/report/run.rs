@@ -190,7 +190,7 @@ fn model(
     })
 }
 
-/// Writes `spectrum.json`, `spectrum.csv`, `report.html` and `plots/*.png` into `out`, each beside its place and then
+/// Writes `spectrum.json`, `spectrum.csv`, `spectrum.parquet`, `report.html` and `plots/*.png` into `out`, each beside its place and then
 /// renamed over it. The page comes last: where it stands, all that it refers to stands too. Gives its path.
 ///
 /// # Errors
@@ -226,6 +226,12 @@ pub fn write_with(
         source: std::io::Error::other(e),
     })?;
     replace(&csv, text.as_bytes())?;
+    let parquet = out.join("spectrum.parquet");
+    let bytes = super::parquet::parquet(report).map_err(|e| ReportError::Write {
+        path: parquet.clone(),
+        source: std::io::Error::other(e),
+    })?;
+    replace(&parquet, &bytes)?;
     let page = out.join("report.html");
     replace(&page, page::page(report, &plots, preface)?.as_bytes())?;
     Ok(page)

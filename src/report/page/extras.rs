@@ -1,30 +1,26 @@
-//! What a feature's record holds beyond its spectra: advice, row statistics, history. Read from the record as it is written, so
-//! that the page shows what the JSON file says.
+//! What a feature's record holds beyond its spectra: advice, row statistics, history.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::report::record::Feature;
 use crate::report::words::three_digits;
+use crate::spectrum::advice::Advice;
 
-/// The narrowest table that keeps a share of the energy.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct Advice {
-    /// The share, 0 to 1.
-    pub energy: f64,
-    /// d'.
-    pub rank: usize,
-    /// Bytes of the smaller form.
-    pub bytes: u64,
-    /// Bytes fewer than are stored.
-    pub bytes_saved: u64,
+/// The advice at 99 % of the energy.
+pub(super) fn at_99(feature: &Feature) -> Option<&Advice> {
+    feature.advice.iter().find(|a| a.energy == 0.99)
 }
 
-/// All of it; empty where the record has nothing.
+/// Bytes of the table as it is stored.
+pub(super) fn stored(feature: &Feature) -> Option<u64> {
+    feature.advice.first().map(|a| a.bytes + a.bytes_saved)
+}
+
+/// What is shown as the record says it, whichever fields it has; empty where the record has nothing.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Extras {
-    pub advice: Option<Vec<Advice>>,
     pub row_statistics: Option<Value>,
 }
 
@@ -33,17 +29,6 @@ impl Extras {
     pub fn of(feature: &Feature) -> Self {
         let record = serde_json::to_value(feature).unwrap_or_default();
         serde_json::from_value(record).unwrap_or_default()
-    }
-
-    /// The advice at 99 % of the energy.
-    pub fn at_99(&self) -> Option<&Advice> {
-        self.advice.iter().flatten().find(|a| a.energy == 0.99)
-    }
-
-    /// Bytes as stored.
-    pub fn stored(&self) -> Option<u64> {
-        let first = self.advice.iter().flatten().next()?;
-        Some(first.bytes + first.bytes_saved)
     }
 
     /// Row statistics as (name, value) in words.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::extras::Extras;
+use super::extras::{Extras, at_99};
 use super::gallery::NamedPlot;
 use crate::report::plots::SERIES;
 use crate::report::record::{Feature, Report};
@@ -67,7 +67,7 @@ pub(super) fn section<'a>(report: &'a Report, anchor: usize, name: &'a str, plot
             shapes.push(shape);
         }
         let extras = Extras::of(f);
-        let saving = extras.at_99().map(|a| (a.rank, a.bytes_saved));
+        let saving = at_99(f).map(|a| (a.rank, a.bytes_saved));
         let model = several.then_some(model.name.as_str());
         sentences.push(Said {
             model,
@@ -75,7 +75,7 @@ pub(super) fn section<'a>(report: &'a Report, anchor: usize, name: &'a str, plot
             text: sentence(f, saving),
             proof: proof(&f.spectrum),
         });
-        advice.extend(extras.advice.iter().flatten().map(|a| Kept {
+        advice.extend(f.advice.iter().map(|a| Kept {
             model: model.map(String::from),
             energy: percent(a.energy).replace(' ', "\u{a0}"),
             rank: thousands(a.rank),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::extras::Extras;
+use super::extras::{at_99, stored};
 use super::gallery::share;
 use crate::report::plots::SERIES;
 use crate::report::record::{Feature, Model, Report};
@@ -119,7 +119,7 @@ fn row<'a>(anchor: usize, place: usize, model: &'a Model, f: &'a Feature, shown:
     cells.push(Cell::of(count, directions));
     cells.push(Cell::of(Count::decided(m.energy_dim_99), directions));
     if shown.savings {
-        let saved = Extras::of(f).at_99().map(|advice| advice.bytes_saved);
+        let saved = at_99(f).map(|advice| advice.bytes_saved);
         cells.push(saved.map_or(Cell::real(None), |b| Cell::new(bytes(b), b as f64)));
     }
     cells.push(Cell::real(Some(m.stable_rank)));
@@ -198,7 +198,7 @@ fn changes(first: &Feature, f: &Feature, shown: Shown) -> Vec<Cell> {
         whole(first.parameters as u64, f.parameters as u64, count),
     ];
     if shown.savings {
-        cells.push(match (Extras::of(first).stored(), Extras::of(f).stored()) {
+        cells.push(match (stored(first), stored(f)) {
             (Some(a), Some(b)) => whole(a, b, bytes),
             _ => Cell::new("–".into(), 0.0),
         });
