@@ -33,7 +33,11 @@ pub fn decide<'a>(feature: &mut Feature, table: &'a Table, min_frequency: u64) -
         each(spectrum, &|| Cow::Borrowed(factors), " before training");
     }
     if let (Some(frequent), Some(rows)) = (&mut feature.frequent, table.frequent_rows(min_frequency)) {
-        each(&mut frequent.spectrum, &|| Cow::Owned(table.select_rows(&rows)), ", frequent rows");
+        each(
+            &mut frequent.spectrum,
+            &|| Cow::Owned(table.select_rows(&rows)),
+            ", frequent rows",
+        );
     }
     notes
 }
@@ -95,7 +99,10 @@ mod tests {
         decide_one(&mut spectrum, &|| Cow::Borrowed(&table[..])).unwrap();
         assert_eq!(spectrum.measures.ranks_at[0].1.number(), Some(1));
         let exact = spectrum.exact.clone().unwrap();
-        assert_eq!((exact.exact_rank, exact.decided_exactly.as_slice()), (Some(2), &["rank_at_0.01".to_string()][..]));
+        assert_eq!(
+            (exact.exact_rank, exact.decided_exactly.as_slice()),
+            (Some(2), &["rank_at_0.01".to_string()][..])
+        );
         let mut again = spectrum.clone();
         decide_one(&mut again, &|| panic!("nothing is open")).unwrap();
         assert_eq!(again.measures, spectrum.measures);

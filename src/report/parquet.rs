@@ -17,8 +17,7 @@ use arrow_schema::{ArrowError, DataType, Field, Fields, Schema};
 use serde_json::{Map, Value};
 
 use super::record::{Feature, Report, Spectrum};
-use crate::spectrum::Route;
-use crate::spectrum::measures::Measures;
+use crate::spectrum::{CertifiedSpectrum, Route};
 
 /// Keys of a feature's record that are columns of another form here.
 const TAKEN_APART: [&str; 4] = ["name", "intervals", "initial", "frequent"];
@@ -69,13 +68,12 @@ fn known(taus: &[f64]) -> Vec<(String, DataType)> {
     let counts = ["n", "d", "inner_dim", "depth", "parameters"];
     columns.extend(counts.map(|name| column(name, DataType::UInt64)));
     // Of three values every measure is defined.
-    let spectrum = Spectrum {
-        rows: 3,
-        singular_values: vec![4.0, 2.0, 1.0],
+    let certified = CertifiedSpectrum {
+        sigma: vec![4.0, 2.0, 1.0],
         intervals: Vec::new(),
         route: Route::Gram,
-        measures: Measures::new(&[4.0, 2.0, 1.0], 3, 3, 0.0, taus),
     };
+    let spectrum = Spectrum::of_values(certified, (3, 3), 0.0, taus);
     for prefix in PREFIXES {
         if prefix == "frequent_" {
             columns.push(column("frequent_min_frequency", DataType::UInt64));
@@ -143,6 +141,11 @@ fn cells(prefix: &str, spectrum: &Spectrum) -> Vec<(String, Value)> {
             ]),
             None => cells.push((name, value)),
         }
+    }
+    if let Ok(Value::Object(record)) = serde_json::to_value(spectrum) {
+        let here = |name: &str| TAKEN_APART.contains(&name) || cells.iter().any(|(known, _)| known == name);
+        let rest: Vec<_> = record.into_iter().filter(|(name, _)| !here(name)).collect();
+        cells.extend(rest);
     }
     cells
         .into_iter()

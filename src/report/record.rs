@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::spectrum::advice::{self, Advice, Size};
 use super::exact::Exact;
+use crate::spectrum::advice::{self, Advice, Size};
 use crate::spectrum::gram::certify::Interval;
 use crate::spectrum::measures::Measures;
 use crate::spectrum::sources::LeftOut;

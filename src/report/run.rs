@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::{exact, history};
 use super::page::{self, PageError, Preface};
 use super::record::{Feature, Model, Report};
+use super::{exact, history};
 use crate::spectrum::SpectrumError;
 use crate::spectrum::sources::{self, LeftOut, Source, SourceError};
 

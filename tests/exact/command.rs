@@ -7,7 +7,14 @@ use std::path::Path;
 fn spectrum(file: &Path, flags: &[&str]) -> (serde_json::Value, String) {
     let out = file.with_extension("report");
     let mut command = assert_cmd::Command::cargo_bin("mlet").unwrap();
-    let done = command.arg("spectrum").arg(file).args(["--out"]).arg(&out).args(flags).assert().success();
+    let done = command
+        .arg("spectrum")
+        .arg(file)
+        .args(["--out"])
+        .arg(&out)
+        .args(flags)
+        .assert()
+        .success();
     let text = String::from_utf8_lossy(&done.get_output().stdout).into_owned();
     let json = std::fs::read_to_string(out.join("spectrum.json")).unwrap();
     (serde_json::from_str(&json).unwrap(), text)

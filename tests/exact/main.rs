@@ -33,7 +33,9 @@ fn rows_along(rows: &[(usize, f64)]) -> Array2<f64> {
 fn four_squares(x: u64) -> [f64; 4] {
     let root = |x: u64| (x as f64).sqrt() as u64;
     for (a, b) in (0..=root(x)).rev().flat_map(|a| (0..=a).map(move |b| (a, b))) {
-        let Some(rest) = x.checked_sub(a * a + b * b) else { break };
+        let Some(rest) = x.checked_sub(a * a + b * b) else {
+            break;
+        };
         for c in 0..=root(rest) {
             let d = root(rest - c * c);
             if c * c + d * d == rest {
@@ -65,7 +67,10 @@ fn single_precision_on_either_side_and_exactly_at_it() {
         let w = near_one_hundredth(20_000, 167_000, off).mapv(|x| x as f32);
         let (exact, by_intervals, rank) = count(&[Factor::f32("w", w)], 0.01);
         assert_eq!((exact, rank), (truth, 3), "off by {off}");
-        assert_eq!(by_intervals, None, "the intervals of this table were to leave the count open");
+        assert_eq!(
+            by_intervals, None,
+            "the intervals of this table were to leave the count open"
+        );
     }
 }
 
@@ -100,7 +105,10 @@ fn products_on_either_side_and_exactly_at_it() {
         let factors = [w1, w2, w3].map(|w| Factor::f64("w", w));
         let (exact, by_intervals, rank) = count(&factors, 0.01);
         assert_eq!((exact, rank), (truth, 3), "off by {off}");
-        assert_eq!(by_intervals, None, "the intervals of this product were to leave the count open");
+        assert_eq!(
+            by_intervals, None,
+            "the intervals of this product were to leave the count open"
+        );
     }
 }
 
@@ -110,7 +118,13 @@ fn tau_itself_on_either_side() {
     let w = near_one_hundredth(3, 100, 0);
     let factors = [Factor::f64("w", w)];
     let exact = ExactSpectrum::of(&factors).unwrap();
-    for (tau, truth) in [(0.01, 2), (0.01f64.next_down(), 3), (0.01f64.next_up(), 2), (0.07, 1), (0.07f64.next_down(), 2)] {
+    for (tau, truth) in [
+        (0.01, 2),
+        (0.01f64.next_down(), 3),
+        (0.01f64.next_up(), 2),
+        (0.07, 1),
+        (0.07f64.next_down(), 2),
+    ] {
         assert_eq!(exact.count_above(&decimal(tau)), truth, "{tau}");
     }
 }

@@ -58,7 +58,10 @@ fn agrees(factors: &[Array2<f32>], tau: f64) {
     assert_eq!(exact.rank(), rank(&w));
     let sigma = mlet::spectrum::singular_values(&factors).unwrap();
     // Also as near to a value as f64 comes.
-    let ratios = sigma.iter().map(|x| x / sigma[0]).filter(|ratio| *ratio > 0.0 && *ratio < 1.0);
+    let ratios = sigma
+        .iter()
+        .map(|x| x / sigma[0])
+        .filter(|ratio| *ratio > 0.0 && *ratio < 1.0);
     for tau in ratios.chain([tau]) {
         if let Some(truth) = truth(&w, &decimal(tau)).filter(|_| exact.rank() > 0) {
             assert_eq!(exact.count_above(&decimal(tau)), truth, "τ = {tau}");

@@ -66,7 +66,11 @@ impl ExactSpectrum {
         let widths: Vec<usize> = std::iter::once(gram.cols).chain(rest.iter().map(|m| m.cols)).collect();
         let width = widths.iter().copied().min().unwrap_or(0);
         let (before, behind) = rest.split_at(widths.iter().rposition(|w| *w == width).unwrap_or(0));
-        let whole = Integers { rows: gram.cols, cols: gram.cols, entries: gram.entries };
+        let whole = Integers {
+            rows: gram.cols,
+            cols: gram.cols,
+            entries: gram.entries,
+        };
         let left = (before.iter()).fold(whole, |gram, factor| factor.transposed().times(&gram).times(factor));
         let bits = left.bound(n.min(width));
         let right = behind.iter().rev().fold(None, |right: Option<Integers>, factor| {
@@ -106,7 +110,8 @@ impl ExactSpectrum {
         }
         let mut first = Enclosed::new(&self.squared);
         first.narrow(&self.squared, 64);
-        let counts = |first: &Enclosed, p: &Positive| (p.above(&(&factor * first.hi())), p.above(&(&factor * first.lo())));
+        let counts =
+            |first: &Enclosed, p: &Positive| (p.above(&(&factor * first.hi())), p.above(&(&factor * first.lo())));
         let (least, most) = counts(&first, &self.squared);
         if least == most {
             return least;
@@ -159,7 +164,10 @@ impl Enclosed {
         while p.above(&power_of_two(exponent)) > 0 {
             exponent += 32;
         }
-        Self { lo: BigInt::zero(), exponent }
+        Self {
+            lo: BigInt::zero(),
+            exponent,
+        }
     }
 
     fn lo(&self) -> BigRational {

@@ -21,9 +21,7 @@ impl Field {
     /// The integers modulo `prime`, which is odd and below 2⁶².
     pub fn new(prime: u64) -> Self {
         // Newton: x ← x·(2 − p·x) doubles the right bits; p itself has three.
-        let inverse = (0..5).fold(prime, |x, _| {
-            x.wrapping_mul(2u64.wrapping_sub(prime.wrapping_mul(x)))
-        });
+        let inverse = (0..5).fold(prime, |x, _| x.wrapping_mul(2u64.wrapping_sub(prime.wrapping_mul(x))));
         let power = (u128::MAX % u128::from(prime) + 1) % u128::from(prime);
         Self {
             prime,
@@ -119,7 +117,10 @@ fn is_prime(n: u64) -> bool {
             before
         });
         // The first is x itself.
-        squares.by_ref().enumerate().any(|(i, square)| square == minus_one || i == 0 && square == one)
+        squares
+            .by_ref()
+            .enumerate()
+            .any(|(i, square)| square == minus_one || i == 0 && square == one)
     })
 }
 
@@ -250,7 +251,10 @@ mod tests {
     #[test]
     fn primes_and_fields() {
         // The greatest primes below 2⁶², from tables: 2⁶² − 57, − 87, − 117.
-        assert_eq!(primes().take(3).collect::<Vec<_>>(), [57, 87, 117].map(|k| (1u64 << 62) - k));
+        assert_eq!(
+            primes().take(3).collect::<Vec<_>>(),
+            [57, 87, 117].map(|k| (1u64 << 62) - k)
+        );
         let field = Field::new((1 << 62) - 57);
         let p = u128::from(field.prime);
         let numbers = [0u64, 1, 2, field.prime - 1, 0x1234_5678_9abc_def0];
@@ -259,7 +263,10 @@ mod tests {
             let mod_p = |z: u128| (z % p) as u64;
             assert_eq!(field.number(field.multiply(a, b)), mod_p(u128::from(x) * u128::from(y)));
             assert_eq!(field.number(field.add(a, b)), mod_p(u128::from(x) + u128::from(y)));
-            assert_eq!(field.number(field.subtract(a, b)), mod_p(p + u128::from(x) - u128::from(y)));
+            assert_eq!(
+                field.number(field.subtract(a, b)),
+                mod_p(p + u128::from(x) - u128::from(y))
+            );
             let terms = [a; 19];
             let sum = mod_p(19 * u128::from(mod_p(u128::from(x) * u128::from(x))));
             assert_eq!(field.number(field.inner(&terms, &terms)), sum);

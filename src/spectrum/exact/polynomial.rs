@@ -50,7 +50,11 @@ impl Positive {
                 low[j] += &high[0];
             }
         }
-        let signs: Vec<Sign> = shifted.iter().map(BigInt::sign).filter(|sign| *sign != Sign::NoSign).collect();
+        let signs: Vec<Sign> = shifted
+            .iter()
+            .map(BigInt::sign)
+            .filter(|sign| *sign != Sign::NoSign)
+            .collect();
         signs.windows(2).filter(|pair| pair[0] != pair[1]).count()
     }
 
@@ -63,7 +67,11 @@ impl Positive {
         };
         let (a, b) = (powers(factor.numer()), powers(factor.denom()));
         let scales = a.iter().zip(b.iter().rev());
-        self.coefficients.iter().zip(scales).map(|(c, (a, b))| c * a * b).collect()
+        self.coefficients
+            .iter()
+            .zip(scales)
+            .map(|(c, (a, b))| c * a * b)
+            .collect()
     }
 
     /// The polynomial of the roots of p that are also roots of p(factor·x), for a positive factor; none where there is no such root.
@@ -73,7 +81,10 @@ impl Positive {
 
     /// The same roots, each once.
     pub fn distinct(&self) -> Self {
-        let derivative: Vec<BigInt> = (1..).zip(&self.coefficients[1..]).map(|(i, c): (u64, _)| c * i).collect();
+        let derivative: Vec<BigInt> = (1..)
+            .zip(&self.coefficients[1..])
+            .map(|(i, c): (u64, _)| c * i)
+            .collect();
         let repeated = self.common(&derivative);
         let divided = repeated.and_then(|repeated| divide(&self.coefficients, &repeated.coefficients));
         divided.map_or_else(|| self.clone(), |coefficients| Self { coefficients })
@@ -94,7 +105,11 @@ impl Positive {
         let (mut fields, mut residues): (Vec<Field>, Vec<Vec<u64>>) = (Vec::new(), Vec::new());
         loop {
             let missing = primes_for(bits) - fields.len();
-            let batch: Vec<Field> = source.by_ref().take(missing.min(1 + 8 * fields.len())).map(Field::new).collect();
+            let batch: Vec<Field> = source
+                .by_ref()
+                .take(missing.min(1 + 8 * fields.len()))
+                .map(Field::new)
+                .collect();
             let found: Vec<_> = batch.par_iter().map(|&field| (field, modulo(field))).collect();
             for (field, divisor) in found {
                 // 1 is proved by any one prime.
@@ -189,7 +204,13 @@ mod tests {
     fn of_a_diagonal() {
         let diagonal = [4i64, 0, 9, 4, 1 << 40];
         let matrix: Vec<BigInt> = (0..25)
-            .map(|at| if at % 6 == 0 { diagonal[at / 6].into() } else { BigInt::zero() })
+            .map(|at| {
+                if at % 6 == 0 {
+                    diagonal[at / 6].into()
+                } else {
+                    BigInt::zero()
+                }
+            })
             .collect();
         assert_eq!(Positive::characteristic(&matrix, 5, 60), of_roots(&[4, 9, 4, 1 << 40]));
         assert_eq!(Positive::characteristic(&[], 0, 0).degree(), 0);
@@ -198,7 +219,14 @@ mod tests {
     #[test]
     fn roots_above() {
         let p = of_roots(&[4, 9, 4, 25]);
-        for (bound, count) in [((0, 1), 4), ((39, 10), 4), ((4, 1), 2), ((41, 10), 2), ((9, 1), 1), ((26, 1), 0)] {
+        for (bound, count) in [
+            ((0, 1), 4),
+            ((39, 10), 4),
+            ((4, 1), 2),
+            ((41, 10), 2),
+            ((9, 1), 1),
+            ((26, 1), 0),
+        ] {
             assert_eq!(p.above(&rational(bound.0, bound.1)), count, "above {bound:?}");
         }
     }
@@ -221,7 +249,9 @@ mod tests {
             }
         }
         let both = Positive { coefficients: product };
-        let four = Positive { coefficients: quadratic(40, 16) };
+        let four = Positive {
+            coefficients: quadratic(40, 16),
+        };
         assert_eq!(both.common_with_stretched(&rational(1, 4)), Some(four));
     }
 }

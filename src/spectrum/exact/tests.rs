@@ -66,7 +66,9 @@ fn zeros_and_empty_tables() {
 #[test]
 fn products() {
     let matrix = |n: usize, d: usize, seed: usize| {
-        Array2::from_shape_fn((n, d), |(i, j)| ((i * 31 + j * 17 + seed * i * j + seed) % 13) as f64 - 6.0)
+        Array2::from_shape_fn((n, d), |(i, j)| {
+            ((i * 31 + j * 17 + seed * i * j + seed) % 13) as f64 - 6.0
+        })
     };
     for widths in [[5, 3, 4, 2], [5, 2, 4, 3], [6, 4, 2, 3], [2, 4, 4, 4], [7, 1, 3, 3]] {
         let factors: Vec<Array2<f64>> = (0..3).map(|i| matrix(widths[i], widths[i + 1], i + 2)).collect();
@@ -74,7 +76,11 @@ fn products() {
         let product = spectrum(&factors);
         assert_eq!(product.rank(), whole.rank(), "{widths:?}");
         for tau in [0.01, 0.1, 0.2, 0.5, 0.9] {
-            assert_eq!(product.count_above(&decimal(tau)), whole.count_above(&decimal(tau)), "{widths:?}, {tau}");
+            assert_eq!(
+                product.count_above(&decimal(tau)),
+                whole.count_above(&decimal(tau)),
+                "{widths:?}, {tau}"
+            );
         }
     }
 }
