@@ -59,7 +59,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn split(name: &str) -> anyhow::Result<Split> {
+pub(super) fn split(name: &str) -> anyhow::Result<Split> {
     let found = [Split::Train, Split::Validation, Split::Test]
         .into_iter()
         .find(|split| split.name() == name);

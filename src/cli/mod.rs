@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 pub mod collapse;
+pub mod compress;
 pub mod devices;
 pub mod evaluate;
 pub mod prepare;
@@ -34,6 +35,8 @@ pub enum Command {
     Evaluate(evaluate::Args),
     /// Multiply every table's factors into one table
     Collapse(collapse::Args),
+    /// Truncate every table: a share of energy, a budget of bytes, or ranks
+    Compress(compress::Args),
     /// Singular values and rank measures of embedding tables, as a report
     Spectrum(spectrum::Args),
     /// Run a study: a plan of arms and seeds
@@ -50,6 +53,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Train(args) => train::run(*args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Collapse(args) => collapse::run(args),
+        Command::Compress(args) => compress::run(args),
         Command::Spectrum(args) => spectrum::run(args),
         Command::Study(args) => study::run(args),
         Command::Verify(args) => verify::run(args),

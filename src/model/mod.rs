@@ -3,6 +3,7 @@
 pub mod architecture;
 pub mod checkpoint;
 pub mod config;
+pub mod tensor_file;
 
 pub use architecture::Architecture;
 pub use config::Config;

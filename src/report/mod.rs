@@ -7,6 +7,7 @@
 //! - [`page`]: the one self-contained HTML file.
 //! - [`exact`]: counts that intervals leave open, decided over the integers (`--exact`).
 //! - [`history`]: a run's start and its row frequencies, joined to its tables.
+//! - [`quality`]: what compressing a model did, and its quality against bytes.
 //! - [`run`]: from paths to a report on disk.
 //! - [`study`]: a study's results on disk; [`study_ranks`]: planted ranks beside recovered ones.
 
@@ -15,6 +16,7 @@ pub mod history;
 pub mod page;
 pub mod parquet;
 pub mod plots;
+pub mod quality;
 pub mod record;
 pub mod run;
 pub mod study;

@@ -11,10 +11,12 @@ use plotters::style::{Color, FontStyle, IntoFont, RGBColor, ShapeStyle, TextStyl
 
 mod arms;
 mod overview;
+mod quality;
 mod spectra;
 
 pub use arms::{ArmPoint, arms};
 pub use overview::{OverviewRow, overview};
+pub use quality::{QualityLine, quality};
 pub use spectra::{Kind, Line, SpectraPlot, spectra};
 
 /// DejaVu Sans; its licence lies beside it.

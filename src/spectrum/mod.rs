@@ -18,6 +18,7 @@ pub mod gram;
 pub mod measures;
 pub mod sources;
 pub mod table;
+pub mod truncate;
 mod values;
 
 pub use certified::{Accuracy, CertifiedSpectrum, Route, certified_values};

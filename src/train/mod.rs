@@ -2,6 +2,7 @@
 
 pub mod batches;
 pub mod collapse;
+pub mod compress;
 pub mod dynamics;
 pub mod engine;
 pub mod error;

@@ -1,5 +1,6 @@
 //! A model in a backend's memory: started from the seed, loaded from a checkpoint, written to one.
 
+use super::collapse::{end_to_end, read_factors};
 use super::engine::{Engine, EngineError};
 use super::error::TrainError;
 use super::initialize::{TableInitial, mlp_bias, mlp_weight};
@@ -7,8 +8,8 @@ use super::parameters::{Named, Parameters};
 use crate::data::dataset::Dataset;
 use crate::data::loader::Batch;
 use crate::data::schema::Schema;
-use crate::model::architecture::{TableShape, collapsed_name};
-use crate::model::checkpoint::{self, Checkpoint, Metadata, Tensor};
+use crate::model::architecture::{TableShape, collapsed_name, factor_name};
+use crate::model::checkpoint::{self, Checkpoint, CheckpointError, Metadata, Tensor};
 use crate::model::config::Training;
 use crate::model::{Architecture, Config};
 use ndarray::Array2;
@@ -112,7 +113,8 @@ impl Model {
         Ok(model)
     }
 
-    /// The model of a checkpoint, with the optimiser's sums where it has them. A collapsed model has one table a feature.
+    /// The model of a checkpoint, with the optimiser's sums where it has them. A collapsed model has one table a
+    /// feature; where a compressed one has factors, of whatever inner dimension, they are multiplied here.
     pub fn load(
         config: &Config,
         dataset: &Dataset,
@@ -126,11 +128,10 @@ impl Model {
                 .name
                 .strip_suffix(".factor.1")
                 .and_then(|name| name.strip_prefix("embedding."));
-            let name = match table {
-                Some(feature) if collapsed => collapsed_name(feature),
-                _ => named.name.clone(),
+            let values = match table {
+                Some(feature) if collapsed => collapsed_table(checkpoint, feature, &named.shape)?,
+                _ => checkpoint.read(&named.name, &named.shape)?,
             };
-            let values = checkpoint.read(&name, &named.shape)?;
             write_values(engine, named, &values)?;
         }
         if !collapsed {
@@ -178,6 +179,23 @@ impl Model {
             });
         checkpoint::write(path, &metadata, tensors.collect())
     }
+}
+
+/// A collapsed model's table: `embedding.<feature>.weight`, or the product of its factors, in f64 and rounded once.
+fn collapsed_table(checkpoint: &Checkpoint, feature: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
+    let name = collapsed_name(feature);
+    if checkpoint.contains(&name) || !checkpoint.contains(&factor_name(feature, 0)) {
+        return checkpoint.read(&name, shape);
+    }
+    let table = end_to_end(&read_factors(checkpoint, feature)?);
+    if table.shape() != shape {
+        return Err(CheckpointError::Tensor {
+            path: checkpoint.path().into(),
+            tensor: factor_name(feature, 0),
+            message: format!("the product of the factors is {:?}, expected {shape:?}", table.shape()),
+        });
+    }
+    Ok(table.into_raw_vec_and_offset().0)
 }
 
 /// The part of the configuration that decides the numbers: where it was computed, where the data lay and what was looked at on

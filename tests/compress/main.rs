@@ -4,4 +4,6 @@
 mod common;
 
 mod budget;
+mod file;
+mod models;
 mod report;

@@ -18,6 +18,7 @@ mod text;
 mod torch;
 
 pub use choose::Options;
+pub use tensors::{Raw, RawFile, raw};
 
 /// A tensor that no table was made of.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

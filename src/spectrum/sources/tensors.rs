@@ -8,6 +8,10 @@ use memmap2::Mmap;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorInfo};
 
+mod raw;
+
+pub use raw::{Raw, RawFile, raw};
+
 use super::choose::{Contents, Names, Tensor, tensor_error};
 use super::{SourceError, map};
 use crate::spectrum::table::{Factor, Float, Mapped, Order};
@@ -29,31 +33,41 @@ struct Index {
     weight_map: BTreeMap<String, String>,
 }
 
+impl Index {
+    /// Reads an index; its shards are names of files beside it.
+    fn read(path: &Path) -> Result<Self, SourceError> {
+        let file_error = |message: String| SourceError::File {
+            path: path.to_path_buf(),
+            message,
+        };
+        let map = map::map(path)?;
+        if map.len() as u64 > MAX_INDEX {
+            return Err(file_error(format!(
+                "an index of {} bytes; {MAX_INDEX} are read at most",
+                map.len()
+            )));
+        }
+        let index: Index = serde_json::from_slice(&map)
+            .map_err(|e| file_error(format!("not the index of a sharded model, {{\"weight_map\": …}} ({e})")))?;
+        for shard in index.weight_map.values() {
+            // A name from a file that anyone may have written is not followed out of the folder.
+            let mut parts = Path::new(shard).components();
+            if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {
+                return Err(file_error(format!(
+                    "shard `{shard}` is not the name of a file beside the index"
+                )));
+            }
+        }
+        Ok(index)
+    }
+}
+
 /// Every tensor of the shards that an index names.
 pub(super) fn read_index(path: &Path) -> Result<Contents, SourceError> {
-    let file_error = |message: String| SourceError::File {
-        path: path.to_path_buf(),
-        message,
-    };
-    let map = map::map(path)?;
-    if map.len() as u64 > MAX_INDEX {
-        return Err(file_error(format!(
-            "an index of {} bytes; {MAX_INDEX} are read at most",
-            map.len()
-        )));
-    }
-    let index: Index = serde_json::from_slice(&map)
-        .map_err(|e| file_error(format!("not the index of a sharded model, {{\"weight_map\": …}} ({e})")))?;
+    let index = Index::read(path)?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut found = Vec::new();
     for shard in index.weight_map.values().collect::<BTreeSet<_>>() {
-        // A name from a file that anyone may have written is not followed out of the folder.
-        let mut parts = Path::new(shard).components();
-        if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {
-            return Err(file_error(format!(
-                "shard `{shard}` is not the name of a file beside the index"
-            )));
-        }
         let of_shard = tensors(&folder.join(shard))?;
         let missing = index
             .weight_map
