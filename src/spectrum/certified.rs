@@ -2,7 +2,8 @@
 
 use super::decompose::{self, exponent};
 use super::gram::Gram;
-use super::gram::certify::{Certified, Interval, certified, certified_rotated, rotation};
+use super::gram::certify::{Certified, Interval, certified, certified_exact, certified_rotated, rotation};
+use super::gram::exact::ExactGram;
 use super::table::Factor;
 use super::{SpectrumError, values};
 use faer::Mat;
@@ -13,6 +14,8 @@ use faer::Mat;
 pub enum Route {
     /// One pass: the Gram matrix of the first factor, summed in f64.
     Gram,
+    /// One pass, or the sum of the passes over the parts of a table: the Gram matrix of the first factor in integers, exactly.
+    Exact,
     /// A second pass: the Gram matrix of the rows, rotated to the singular vectors that the first pass found.
     Rotated,
     /// A tree of QR factorisations; its intervals are those of the rows rotated to its vectors.
@@ -100,6 +103,40 @@ pub fn certified_values(factors: &[Factor], accuracy: Accuracy) -> Result<Certif
         *mine = libm::ldexp(*qr, -exponent);
     }
     finish(last, Route::Qr)
+}
+
+/// Singular values of `A·W₂⋯W_N` and their intervals from the exact Gram matrix of A (n×k), whose rows need not be at hand; `tensor`
+/// names A in errors.
+///
+/// # Errors
+/// As [`super::singular_values`].
+pub fn certified_from_gram(
+    gram: &ExactGram,
+    rest: &[Factor],
+    tensor: &str,
+) -> Result<CertifiedSpectrum, SpectrumError> {
+    let named = Factor::f32(tensor, ndarray::Array2::zeros((0, gram.cols)));
+    let factors: Vec<&Factor> = std::iter::once(&named).chain(rest).collect();
+    for pair in factors.windows(2) {
+        if pair[0].cols() != pair[1].rows() {
+            return Err(SpectrumError::Shapes {
+                left: pair[0].name.clone(),
+                left_cols: pair[0].cols(),
+                right: pair[1].name.clone(),
+                right_rows: pair[1].rows(),
+            });
+        }
+    }
+    let n = usize::try_from(gram.rows).unwrap_or(usize::MAX);
+    let d = rest.last().map_or(gram.cols, Factor::cols);
+    let rank = (rest.iter().map(|factor| factor.rows().min(factor.cols()))).fold(n.min(gram.cols), usize::min);
+    let zero = gram.entries.iter().all(|entry| entry.bits() == 0);
+    let tail = Tail::of(rest)?;
+    let Some(tail) = tail.filter(|_| !zero) else {
+        return finished(Certified::zero(d), Route::Exact, 0, (n.min(d), 0), &named);
+    };
+    let (result, exponent) = certified_exact(gram, &tail.factors);
+    finished(result, Route::Exact, exponent + tail.exponent, (n.min(d), rank), &named)
 }
 
 /// The factors behind the first, each scaled to a greatest |entry| in [1, 2), and the exponent taken out.

@@ -15,7 +15,8 @@
 //! rounding of the few dozen operations that it is made of.
 
 use super::Gram;
-use super::double::{Double, Doubles, LARGE};
+use super::double::{Double, Doubles, LARGE, ROUNDED};
+use super::exact::ExactGram;
 use crate::spectrum::decompose;
 use faer::Mat;
 
@@ -83,40 +84,77 @@ impl Certified {
 /// The entries must be finite and neither so great nor so small that products of them leave the range of f64.
 pub fn certified(gram: &Gram, tail: &[Mat<f64>]) -> Certified {
     let g = Doubles::exact(&Mat::from_fn(gram.cols, gram.cols, |i, j| gram.at(i, j)));
-    let product = tail_product(gram.cols, tail);
-    let small = match tail.is_empty() {
-        true => g,
-        false => product.transpose().times(&g).times(&product),
+    let known = Known {
+        g,
+        gamma: gram.gamma(),
+        // Each of the n products behind an entry may lose the smallest number there is.
+        lost: gram.rows as f64,
     };
-    let Eigen { intervals: eigen, v } = eigenvalues(&small);
-    let gamma = gram.gamma();
-    let columns = column_norms(gram);
-    // tr G, or for a product the squared Frobenius norm of |A|·|T|.
-    let energy: f64 = (0..product.cols)
-        .map(|j| of_column(&product, &columns, j).powi(2))
-        .sum();
-    let absolute = WIDER * gamma * energy;
-    // Each of the n products behind an entry may lose the smallest number there is.
-    let underflow = 4.0 * f64::from_bits(1) * gram.rows as f64 * gram.cols as f64;
-    let relative = WIDER * gamma * gram.cols as f64 / (1.0 - gamma) / least(&scaled(gram));
-    let mut sigma = Vec::with_capacity(eigen.len());
-    let mut intervals = Vec::with_capacity(eigen.len());
-    for Interval { lo, hi } in eigen {
-        let (below, above) = if relative < 0.5 {
-            (
-                (lo - absolute).max(lo * (1.0 - relative)),
-                (hi + absolute).min(hi * (1.0 + relative)),
-            )
-        } else {
-            (lo - absolute, hi + absolute)
+    known.certified(tail)
+}
+
+/// The same from an exact Gram matrix, and the exponent e: the values are those of `2^−e·A·T`.
+///
+/// The integers are rounded once, to 106 bits of a matrix whose greatest diagonal entry lies in [1, 4).
+pub fn certified_exact(gram: &ExactGram, tail: &[Mat<f64>]) -> (Certified, i32) {
+    let greatest = (0..gram.cols).map(|i| gram.at(i, i).bits()).max().unwrap_or(0);
+    let half = (gram.exponent + greatest as i64 - 1).div_euclid(2);
+    let scale = (gram.exponent - 2 * half) as i32;
+    let rounded = |i: usize, j: usize| Double::rounded(gram.at(i, j), scale);
+    let known = Known {
+        g: Doubles::of(gram.cols, gram.cols, rounded),
+        gamma: ROUNDED,
+        lost: 1.0,
+    };
+    (known.certified(tail), half as i32)
+}
+
+/// What is known of the Gram matrix G of A: `|g − G|ᵢⱼ ≤ γ·Σₚ|aₚᵢaₚⱼ|`, and `lost` times the smallest numbers.
+struct Known {
+    g: Doubles,
+    gamma: f64,
+    lost: f64,
+}
+
+impl Known {
+    fn certified(&self, tail: &[Mat<f64>]) -> Certified {
+        let cols = self.g.cols;
+        let product = tail_product(cols, tail);
+        let small = match tail.is_empty() {
+            true => self.g.clone(),
+            false => product.transpose().times(&self.g).times(&product),
         };
-        sigma.push((0.5 * (lo + hi)).sqrt());
-        intervals.push(Interval {
-            lo: (below - underflow).max(0.0).sqrt() / ROOT,
-            hi: (above + underflow).sqrt() * ROOT,
-        });
+        let Eigen { intervals: eigen, v } = eigenvalues(&small);
+        let columns = norms((0..cols).map(|i| self.g.at(i, i).high), self.gamma);
+        // tr G, or for a product the squared Frobenius norm of |A|·|T|.
+        let energy: f64 = (0..product.cols)
+            .map(|j| of_column(&product, &columns, j).powi(2))
+            .sum();
+        let absolute = WIDER * self.gamma * energy;
+        let ones = vec![1.0; cols];
+        let tail_size: f64 = (0..product.cols).map(|j| of_column(&product, &ones, j).powi(2)).sum();
+        let underflow = 4.0 * f64::from_bits(1) * self.lost * tail_size.max(cols as f64);
+        let relative = WIDER * self.gamma * cols as f64 / (1.0 - self.gamma) / least(&scaled(&self.g));
+        let mut sigma = Vec::with_capacity(eigen.len());
+        let mut intervals = Vec::with_capacity(eigen.len());
+        for Interval { lo, hi } in eigen {
+            let (below, above) = if relative < 0.5 {
+                (
+                    (lo - absolute).max(lo * (1.0 - relative)),
+                    (hi + absolute).min(hi * (1.0 + relative)),
+                )
+            } else {
+                (lo - absolute, hi + absolute)
+            };
+            sigma.push((0.5 * (lo + hi)).sqrt());
+            intervals.push(Interval {
+                // The differences and products above round too, by less than two units.
+                lo: (below * (1.0 - 2.0 * f64::EPSILON) - underflow).max(0.0).sqrt() / ROOT,
+                hi: (above * (1.0 + 2.0 * f64::EPSILON) + underflow).sqrt() * ROOT,
+            });
+        }
+        Certified { sigma, intervals, v }
     }
-    Certified { sigma, intervals, v }
 }
 
 /// The same from the rows of A·T multiplied by V, nearly orthogonal (d×d): `rotated` is the Gram matrix of A·X, X = T·V rounded.
@@ -149,8 +187,12 @@ pub fn certified_rotated(gram: &Gram, tail: &[Mat<f64>], x: &Mat<f64>, v: &Mat<f
 
 /// Not less than the norm of each column of A.
 fn column_norms(gram: &Gram) -> Vec<f64> {
-    let wider = ROOT / (1.0 - gram.gamma());
-    (0..gram.cols).map(|i| gram.at(i, i).sqrt() * wider).collect()
+    norms((0..gram.cols).map(|i| gram.at(i, i)), gram.gamma())
+}
+
+fn norms(diagonal: impl Iterator<Item = f64>, gamma: f64) -> Vec<f64> {
+    let wider = ROOT / (1.0 - gamma);
+    diagonal.map(|x| x.max(0.0).sqrt() * wider).collect()
 }
 
 /// `Σ_k columns_k·|t_kj|`, not less than the norm of column j of A·T.
@@ -183,24 +225,24 @@ const WIDER: f64 = 1.01;
 const ROOT: f64 = 1.0 + 4.0 * f64::EPSILON;
 
 /// Ĝ with rows and columns scaled by powers of two, exactly, to a diagonal in [1, 4); columns of zeros are left away.
-fn scaled(gram: &Gram) -> Mat<f64> {
-    let kept: Vec<(usize, i32)> = (0..gram.cols)
-        .filter(|&i| gram.at(i, i) > 0.0)
-        .map(|i| (i, libm::ilogb(gram.at(i, i)).div_euclid(2)))
+fn scaled(g: &Doubles) -> Doubles {
+    let kept: Vec<(usize, i32)> = (0..g.cols)
+        .filter(|&i| g.at(i, i).high > 0.0)
+        .map(|i| (i, libm::ilogb(g.at(i, i).high).div_euclid(2)))
         .collect();
-    Mat::from_fn(kept.len(), kept.len(), |p, q| {
+    Doubles::of(kept.len(), kept.len(), |p, q| {
         let ((i, e), (j, f)) = (kept[p], kept[q]);
-        libm::ldexp(gram.at(i, j), -e - f)
+        g.at(i, j).scaled(-e - f)
     })
 }
 
 /// A lower bound of λ_min of `D̂⁻¹ĜD̂⁻¹` with unit diagonal, from the matrix with its diagonal in [1, 4); at least 0, which makes
 /// what is divided by it say nothing.
-fn least(h: &Mat<f64>) -> f64 {
-    if h.nrows() == 0 {
+fn least(h: &Doubles) -> f64 {
+    if h.rows == 0 {
         return 1.0;
     }
-    let last = eigenvalues(&Doubles::exact(h))
+    let last = eigenvalues(h)
         .intervals
         .last()
         .map_or(0.0, |interval| interval.lo);

@@ -1,6 +1,8 @@
 //! Sums of products in twice the precision, with a bound on what is left.
 
 use faer::Mat;
+use num_bigint::{BigInt, Sign};
+use num_traits::ToPrimitive;
 use rayon::prelude::*;
 use std::ops::{Add, Mul};
 
@@ -32,6 +34,35 @@ fn fast_two_sum(a: f64, b: f64) -> (f64, f64) {
 impl From<f64> for Double {
     fn from(high: f64) -> Self {
         Self { high, low: 0.0 }
+    }
+}
+
+/// Not less than the relative error of [`Double::rounded`]: 2⁻¹²⁷ for the bits cut off, 2⁻¹⁰⁵ for those of the low part.
+pub(super) const ROUNDED: f64 = 1.0 / (1u128 << 104) as f64;
+
+impl Double {
+    /// `integer·2^exponent` to 105 bits, where it does not leave the range of f64.
+    pub fn rounded(integer: &BigInt, exponent: i32) -> Self {
+        let spare = integer.bits().saturating_sub(128);
+        let leading = (integer.magnitude() >> spare).to_u128().unwrap_or(u128::MAX);
+        // Both parts are integers of at most 128 bits: the high one by truncation to 53 bits, so that the rest is exact.
+        let cut = (128 - leading.leading_zeros()).saturating_sub(53);
+        let (high, low) = ((leading >> cut) << cut, leading & ((1 << cut) - 1));
+        let (high, low) = fast_two_sum(high as f64, low as f64);
+        let sign = if integer.sign() == Sign::Minus { -1.0 } else { 1.0 };
+        let whole = Self {
+            high: sign * high,
+            low: sign * low,
+        };
+        whole.scaled(exponent + spare as i32)
+    }
+
+    /// Times 2^exponent, exactly where nothing underflows.
+    pub fn scaled(self, exponent: i32) -> Self {
+        Self {
+            high: libm::ldexp(self.high, exponent),
+            low: libm::ldexp(self.low, exponent),
+        }
     }
 }
 
@@ -88,6 +119,16 @@ impl Doubles {
             rows,
             cols,
             entries,
+            error: Mat::zeros(rows, cols),
+        }
+    }
+
+    /// A matrix whose entries are given, exactly.
+    pub fn of(rows: usize, cols: usize, entry: impl Fn(usize, usize) -> Double) -> Self {
+        Self {
+            rows,
+            cols,
+            entries: (0..rows * cols).map(|at| entry(at / cols, at % cols)).collect(),
             error: Mat::zeros(rows, cols),
         }
     }
