@@ -8,11 +8,13 @@
 //! - [`exact`]: counts that intervals leave open, decided over the integers (`--exact`).
 //! - [`history`]: a run's start and its row frequencies, joined to its tables.
 //! - [`quality`]: what compressing a model did, and its quality against bytes.
+//! - [`merged`]: a table that was measured in parts, from their sums.
 //! - [`run`]: from paths to a report on disk.
 //! - [`study`]: a study's results on disk; [`study_ranks`]: planted ranks beside recovered ones.
 
 pub mod exact;
 pub mod history;
+pub mod merged;
 pub mod page;
 pub mod parquet;
 pub mod plots;

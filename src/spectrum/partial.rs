@@ -281,9 +281,7 @@ fn add_table(to: &mut PartialTable, from: &PartialTable) -> Result<(), String> {
 /// The same bits, whatever the tensors are called.
 fn same_factors(a: &[Factor], b: &[Factor]) -> bool {
     let same = |(a, b): (&Factor, &Factor)| {
-        (a.rows(), a.cols()) == (b.rows(), b.cols())
-            && a.epsilon == b.epsilon
-            && file::bits_of(a) == file::bits_of(b)
+        (a.rows(), a.cols()) == (b.rows(), b.cols()) && a.epsilon == b.epsilon && file::bits_of(a) == file::bits_of(b)
     };
     a.len() == b.len() && a.iter().zip(b).all(same)
 }

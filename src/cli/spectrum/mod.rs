@@ -1,5 +1,7 @@
 //! `mlet spectrum`.
 
+mod partial;
+
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
@@ -18,8 +20,13 @@ pub struct Args {
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// Folder of the report; made where it is missing, its files replaced where they are there
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    #[arg(
+        long,
+        value_name = "DIR",
+        required_unless_present = "partial",
+        conflicts_with = "partial"
+    )]
+    out: Option<PathBuf>,
     /// What the inputs are called in the report, in their order
     #[arg(long, value_name = "NAME")]
     name: Vec<String>,
@@ -38,6 +45,8 @@ pub struct Args {
     /// Decide counts that the intervals of the singular values leave open by exact integer arithmetic, and find the exact rank
     #[arg(long)]
     exact: bool,
+    #[command(flatten)]
+    parts: partial::Args,
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -60,6 +69,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         include,
         exclude,
         exact,
+        parts,
     } = args;
     ensure!(
         name.len() <= inputs.len(),
@@ -67,8 +77,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         name.len(),
         inputs.len()
     );
-    let mut names = name.into_iter();
-    let inputs: Vec<_> = inputs.into_iter().map(|path| (path, names.next())).collect();
     let options = Options {
         min_frequency,
         taus: tau,
@@ -77,7 +85,16 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     };
     let bar = bar();
     let mut show = |progress: Progress| show(&bar, progress);
-    let report = measure(&inputs, &options, &mut show)?;
+    let report = match parts.run(&inputs, &name, &options)? {
+        partial::Next::Done => return Ok(()),
+        partial::Next::Show(report) => *report,
+        partial::Next::Measure => {
+            let mut names = name.into_iter();
+            let inputs: Vec<_> = inputs.into_iter().map(|path| (path, names.next())).collect();
+            measure(&inputs, &options, &mut show)?
+        }
+    };
+    let out = out.unwrap_or_default(); // clap has asked for it
     let page = write(&report, &out, &mut show).with_context(|| format!("the report in {}", out.display()))?;
     bar.finish_and_clear();
     print_table(&report);

@@ -20,6 +20,7 @@ pub fn proof(spectrum: &Spectrum) -> String {
     };
     let passes = match spectrum.route {
         Route::Gram => "one pass",
+        Route::Exact => "sums without rounding",
         Route::Rotated => "two passes",
         Route::Qr => "by QR",
     };

@@ -242,10 +242,7 @@ fn least(h: &Doubles) -> f64 {
     if h.rows == 0 {
         return 1.0;
     }
-    let last = eigenvalues(h)
-        .intervals
-        .last()
-        .map_or(0.0, |interval| interval.lo);
+    let last = eigenvalues(h).intervals.last().map_or(0.0, |interval| interval.lo);
     // A unit diagonal is reached by dividing by at most 2 on either side.
     (last / 4.0).max(0.0)
 }
