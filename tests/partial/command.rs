@@ -108,6 +108,8 @@ fn what_cannot_be_done_is_said() {
     says("spectrum --merge whole.npy --out x", "whole.npy: not a file of");
     says("spectrum --merge 0.partial 0.partial --out x", "twice");
     says("spectrum --merge gone.partial --out x", "gone.partial");
+    mlet(at, "spectrum 0/whole.npy --name users --partial users.partial").success();
+    says("spectrum --merge users.partial 1.partial --out x", "missing");
     says("spectrum whole.npy --partial no/such/folder", "no/such/folder");
     assert!(!at.join("x").exists());
 }

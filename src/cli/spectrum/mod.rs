@@ -27,7 +27,7 @@ pub struct Args {
         conflicts_with = "partial"
     )]
     out: Option<PathBuf>,
-    /// What the inputs are called in the report, in their order
+    /// What the inputs are called in the report, in their order; with --partial, what the one table of INPUT is called
     #[arg(long, value_name = "NAME")]
     name: Vec<String>,
     /// From how many uses in training a row counts as frequent (runs only)

@@ -14,10 +14,10 @@ use crate::spectrum::sources;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Instead of a report, write what INPUT, one part of the rows of all tables, adds to their spectra
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "exact")]
     partial: Option<PathBuf>,
     /// The inputs are files of --partial: report on the tables whose parts they are (or, with --partial, add them up in one file)
-    #[arg(long, conflicts_with_all = ["include", "exclude"])]
+    #[arg(long, conflicts_with_all = ["include", "exclude", "exact"])]
     merge: bool,
 }
 
@@ -38,14 +38,27 @@ impl Args {
             (false, None) => return Ok(Next::Measure),
             (true, _) => Partial::merge(inputs)?,
             (false, Some(_)) => match inputs {
-                [input] => Partial::of(&sources::open_with(input, &options.tables)?)?,
+                [input] => {
+                    let mut source = sources::open_with(input, &options.tables)?;
+                    if let [name] = names {
+                        let count = source.tables.len();
+                        let [table] = source.tables.as_mut_slice() else {
+                            bail!(
+                                "--name names the one table of a part, but {} has {count}",
+                                input.display()
+                            );
+                        };
+                        table.name.clone_from(name);
+                    }
+                    Partial::of(&source)?
+                }
                 _ => bail!("--partial takes one INPUT; make a file for each and add them up with --merge"),
             },
         };
+        ensure!(names.len() <= 1, "give --name at most once with --partial or --merge");
         if let Some(path) = self.partial {
             return write(&sum, &path);
         }
-        ensure!(names.len() <= 1, "--merge makes one model: give --name at most once");
         let name = names.first().cloned().unwrap_or_else(|| "merged".into());
         let path = inputs.first().map_or(Path::new(""), PathBuf::as_path);
         let models = vec![merged::model(sum, name, path, options)?];
