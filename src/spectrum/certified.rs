@@ -1,9 +1,9 @@
 //! Singular values of a product of factors, each with an interval that is proved to hold it.
 
 use super::decompose::{self, exponent};
-use super::gram::Gram;
 use super::gram::certify::{Certified, Interval, certified, certified_exact, certified_rotated, rotation};
 use super::gram::exact::ExactGram;
+use super::gram::{Change, Gram};
 use super::table::Factor;
 use super::{SpectrumError, values};
 use faer::Mat;
@@ -79,7 +79,7 @@ pub fn certified_values(factors: &[Factor], accuracy: Accuracy) -> Result<Certif
         .min()
         .unwrap_or(0);
     let tail = Tail::of(rest)?;
-    let (Some((gram, scale)), Some(tail)) = (first_pass(first)?, tail) else {
+    let (Some((gram, scale)), Some(tail)) = (first_pass(first, Change::default())?, tail) else {
         return finished(Certified::zero(d), Route::Gram, 0, (n.min(d), 0), first);
     };
     let exponent = scale + tail.exponent;
@@ -140,14 +140,14 @@ pub fn certified_from_gram(
 }
 
 /// The factors behind the first, each scaled to a greatest |entry| in [1, 2), and the exponent taken out.
-struct Tail {
-    factors: Vec<Mat<f64>>,
-    exponent: i32,
+pub(super) struct Tail {
+    pub(super) factors: Vec<Mat<f64>>,
+    pub(super) exponent: i32,
 }
 
 impl Tail {
     /// None where a factor is zero.
-    fn of(factors: &[Factor]) -> Result<Option<Self>, SpectrumError> {
+    pub(super) fn of(factors: &[Factor]) -> Result<Option<Self>, SpectrumError> {
         let mut tail = Some(Self {
             factors: Vec::new(),
             exponent: 0,
@@ -176,9 +176,9 @@ fn largest(factor: &Factor) -> Result<f64, SpectrumError> {
 
 /// The Gram matrix of `2^−scale · first`; none where that is zero. Scaled, in a second look, only where squares of the entries
 /// would come near an end of f64's range.
-fn first_pass(first: &Factor) -> Result<Option<(Gram, i32)>, SpectrumError> {
+pub(super) fn first_pass(first: &Factor, change: Change<'_>) -> Result<Option<(Gram, i32)>, SpectrumError> {
     const RANGE: std::ops::Range<f64> = 1e-200..1e200;
-    let gram = Gram::of(first);
+    let gram = Gram::of_changed(first, None, change);
     let greatest = (0..gram.cols).map(|i| gram.at(i, i)).fold(0.0, f64::max);
     if gram.is_finite() && RANGE.contains(&greatest) {
         return Ok(Some((gram, 0)));
@@ -190,7 +190,7 @@ fn first_pass(first: &Factor) -> Result<Option<(Gram, i32)>, SpectrumError> {
     let e = e.clamp(-1021, 1021);
     let cols = first.cols();
     let scale = Mat::from_fn(cols, cols, |i, j| if i == j { libm::ldexp(1.0, -e) } else { 0.0 });
-    Ok(Some((Gram::of_product(first, &scale), e)))
+    Ok(Some((Gram::of_changed(first, Some(&scale), change), e)))
 }
 
 /// A pass over the rows rotated to the vectors of `known`, together with what was known.
@@ -214,7 +214,7 @@ fn completed(v: &Mat<f64>, d: usize) -> Mat<f64> {
 }
 
 /// Scaled back, with min(n, d) values of which only the first `rank` can be other than 0.
-fn finished(
+pub(super) fn finished(
     result: Certified,
     route: Route,
     exponent: i32,

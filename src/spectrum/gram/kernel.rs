@@ -31,6 +31,10 @@ pub(super) struct AddRows<'a> {
     pub right: Option<&'a [f64]>,
     /// Columns of X.
     pub width: usize,
+    /// Where given, a number a column that is taken off every row first.
+    pub shift: Option<&'a [f64]>,
+    /// Where given, a number a row that it is multiplied by.
+    pub scales: Option<&'a [f64]>,
     /// Padded × padded, row-major.
     pub gram: &'a mut [f64],
 }
@@ -52,6 +56,8 @@ impl WithSimd for AddRows<'_> {
             cols,
             right,
             width,
+            shift,
+            scales,
             gram,
         } = self;
         let (stride, out_stride) = (padded(cols), padded(width));
@@ -63,6 +69,16 @@ impl WithSimd for AddRows<'_> {
             let end = rows.min(start + BLOCK_ROWS);
             let block = &mut block[..(end - start) * stride];
             convert(entries.range(start * cols..end * cols), cols, stride, block);
+            if let Some(shift) = shift {
+                for row in block.chunks_exact_mut(stride) {
+                    row.iter_mut().zip(shift).for_each(|(x, shift)| *x -= shift);
+                }
+            }
+            if let Some(scales) = scales {
+                for (row, scale) in block.chunks_exact_mut(stride).zip(&scales[start..end]) {
+                    row.iter_mut().for_each(|x| *x *= scale);
+                }
+            }
             match right {
                 None => gram_of(simd, block, stride, gram),
                 Some(right) => {

@@ -46,17 +46,23 @@ impl Gram {
     ///
     /// The entries may overflow or be NaN: see [`Gram::is_finite`].
     pub fn of(factor: &Factor) -> Self {
-        Self::of_rows(factor, None)
+        Self::of_rows(factor, None, Change::default())
     }
 
     /// The Gram matrix of `factor · right`, `right` (columns of the factor × d) finite. What rounding did to the product is not
     /// among the [`Gram::roundings`]: an entry of row p is off by at most `γ·Σ_k|a_pk·right_kj|`, γ of as many roundings as the
     /// factor has columns, and one.
     pub fn of_product(factor: &Factor, right: &Mat<f64>) -> Self {
-        Self::of_rows(factor, Some(right))
+        Self::of_rows(factor, Some(right), Change::default())
     }
 
-    fn of_rows(factor: &Factor, right: Option<&Mat<f64>>) -> Self {
+    /// The Gram matrix of the rows as `change` says, each then multiplied by `right`, where given, a matrix of powers of two on its
+    /// diagonal (what rounding does to any other is not among the [`Gram::roundings`]).
+    pub fn of_changed(factor: &Factor, right: Option<&Mat<f64>>, change: Change<'_>) -> Self {
+        Self::of_rows(factor, right, change)
+    }
+
+    fn of_rows(factor: &Factor, right: Option<&Mat<f64>>, change: Change<'_>) -> Self {
         let rows = factor.rows();
         let cols = right.map_or(factor.cols(), Mat::ncols);
         let ranges = rows.div_ceil(BLOCKS * BLOCK_ROWS).min(RANGES);
@@ -71,7 +77,7 @@ impl Gram {
         let bound = |i: usize| (i as u128 * rows as u128 / ranges as u128) as usize;
         let parts: Vec<Vec<f64>> = (0..ranges)
             .into_par_iter()
-            .map(|i| of_range(factor, bound(i)..bound(i + 1), right.as_deref(), cols))
+            .map(|i| of_range(factor, bound(i)..bound(i + 1), right.as_deref(), cols, change))
             .collect();
         let mut sum = vec![0.0; stride * stride];
         for part in &parts {
@@ -82,7 +88,7 @@ impl Gram {
             rows: rows as u64,
             cols,
             entries: (0..cols * cols).map(|at| entry(at / cols, at % cols)).collect(),
-            roundings: roundings(rows, ranges),
+            roundings: roundings(rows, ranges) + change.roundings(),
         }
     }
 
@@ -115,6 +121,23 @@ impl Gram {
     }
 }
 
+/// What is done to each row of a factor before its products are summed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Change<'a> {
+    /// A number a column that is taken off.
+    pub shift: Option<&'a [f64]>,
+    /// A number f a row, which is multiplied by √f.
+    pub weights: Option<&'a [u64]>,
+}
+
+impl Change<'_> {
+    /// Roundings in a product of two changed entries: one each for the difference; for √f that of f (half as much in the root, so
+    /// one for both), that of the root, and that of the product with it.
+    fn roundings(self) -> u64 {
+        2 * u64::from(self.shift.is_some()) + 6 * u64::from(self.weights.is_some())
+    }
+}
+
 /// Most roundings on the way to an entry: the product, the rows of a block, the blocks of a part, the parts of a range, the ranges.
 fn roundings(rows: usize, ranges: usize) -> u64 {
     let blocks = rows.div_ceil(BLOCK_ROWS);
@@ -123,7 +146,7 @@ fn roundings(rows: usize, ranges: usize) -> u64 {
 }
 
 /// The padded Gram matrix of a range of rows; only its upper triangle counts.
-fn of_range(factor: &Factor, rows: Range<usize>, right: Option<&[f64]>, width: usize) -> Vec<f64> {
+fn of_range(factor: &Factor, rows: Range<usize>, right: Option<&[f64]>, width: usize, change: Change<'_>) -> Vec<f64> {
     let cols = factor.cols();
     let stride = padded(width);
     let mut sum = vec![0.0; stride * stride];
@@ -133,12 +156,17 @@ fn of_range(factor: &Factor, rows: Range<usize>, right: Option<&[f64]>, width: u
         let end = rows.end.min(start + BLOCKS * BLOCK_ROWS);
         part.fill(0.0);
         let gram = &mut part[..];
+        let scales: Option<Vec<f64>> = change
+            .weights
+            .map(|weights| weights[start..end].iter().map(|&f| (f as f64).sqrt()).collect());
         factor.with_rows(start..end, |entries| {
             AddRows {
                 entries,
                 cols,
                 right,
                 width,
+                shift: change.shift,
+                scales: scales.as_deref(),
                 gram,
             }
             .run();
