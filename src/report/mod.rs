@@ -2,6 +2,7 @@
 //!
 //! - [`record`]: what a spectrum report says.
 //! - [`words`]: the same in words.
+//! - [`row_words`]: what is worth saying of a table's rows.
 //! - [`plots`]: each plot as SVG and PNG.
 //! - [`parquet`]: the records in typed columns.
 //! - [`page`]: the one self-contained HTML file.
@@ -20,6 +21,8 @@ pub mod parquet;
 pub mod plots;
 pub mod quality;
 pub mod record;
+pub mod row_words;
+mod rows;
 pub mod run;
 pub mod study;
 pub mod study_ranks;

@@ -6,6 +6,7 @@ use super::exact::Exact;
 use crate::spectrum::advice::{self, Advice, Size};
 use crate::spectrum::gram::certify::Interval;
 use crate::spectrum::measures::Measures;
+use crate::spectrum::rows::RowStatistics;
 use crate::spectrum::sources::LeftOut;
 use crate::spectrum::table::{Factor, Table};
 use crate::spectrum::{Accuracy, CertifiedSpectrum, Route, SpectrumError, certified_values};
@@ -93,6 +94,12 @@ pub struct Feature {
     pub initial: Option<Spectrum>,
     /// The rows used often in training; null where frequencies are not known.
     pub frequent: Option<Frequent>,
+    /// What its rows are like; null where not asked for.
+    pub row_statistics: Option<RowStatistics>,
+    /// The table without its mean row; null where not asked for, or where there is no mean in f64.
+    pub centred: Option<Spectrum>,
+    /// The rows that training uses, weighted by their use; null where not asked for, or where frequencies are not known.
+    pub weighted: Option<Spectrum>,
     /// For each of [`advice::SHARES`] the least d' that keeps it, and the bytes that saves.
     pub advice: Vec<Advice>,
 }
@@ -135,6 +142,9 @@ impl Feature {
             spectrum,
             initial,
             frequent,
+            row_statistics: None,
+            centred: None,
+            weighted: None,
         })
     }
 
@@ -292,6 +302,8 @@ fn csv_cells(model: &Model, feature: &Feature, taus: &[f64]) -> Vec<(String, Str
     for (prefix, spectrum) in [
         ("initial", feature.initial.as_ref()),
         ("frequent", feature.frequent.as_ref().map(|f| &f.spectrum)),
+        ("centred", feature.centred.as_ref()),
+        ("weighted", feature.weighted.as_ref()),
     ] {
         cells.push((
             format!("{prefix}_rows"),
@@ -308,5 +320,6 @@ fn csv_cells(model: &Model, feature: &Feature, taus: &[f64]) -> Vec<(String, Str
         }
     }
     cells.extend(feature.advice.iter().flat_map(Advice::cells));
+    cells.extend(feature.row_cells());
     cells
 }

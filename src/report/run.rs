@@ -20,6 +20,8 @@ pub struct Options {
     pub tables: sources::Options,
     /// Whether counts that the intervals leave open are decided over the integers.
     pub exact: bool,
+    /// Whether to look at the rows of each table too.
+    pub row_statistics: bool,
 }
 
 impl Default for Options {
@@ -29,6 +31,7 @@ impl Default for Options {
             taus: vec![0.01],
             tables: sources::Options::default(),
             exact: false,
+            row_statistics: true,
         }
     }
 }
@@ -158,7 +161,11 @@ fn model(
     let (mut failed, mut first) = (Vec::new(), None);
     for (done, table) in tables.into_iter().enumerate() {
         progress(Progress::Measuring(name.clone(), done, count, table.name.clone()));
-        match Feature::of(&table, options.min_frequency, &options.taus) {
+        let mut feature = Feature::of(&table, options.min_frequency, &options.taus);
+        if options.row_statistics {
+            feature = feature.and_then(|feature| feature.with_rows(&table, &options.taus));
+        }
+        match feature {
             Ok(mut feature) => {
                 if options.exact {
                     notes.extend(exact::decide(&mut feature, &table, options.min_frequency));

@@ -145,6 +145,9 @@ pub fn sentence(feature: &Feature, saving: Option<(usize, u64)>) -> String {
         Some(initial) => text += &format!(" Effective rank {} → {}.", rank(initial), rank(end)),
         None => text += &format!(" Effective rank {}.", rank(end)),
     }
+    for said in super::row_words::sentences(feature) {
+        text += &format!(" {said}");
+    }
     // A number stays with its unit.
     text.replace(" %", "\u{a0}%")
 }

@@ -20,7 +20,10 @@ fn near(found: Duplicates, distinct: usize, n: usize) {
     assert!(!found.exact && found.largest_group.is_none(), "{found:?}");
     assert_eq!(found.distinct_rows + found.repeated_rows, n as u64);
     let apart = (found.distinct_rows as f64 - distinct as f64).abs();
-    assert!(apart <= 5.0 * found.standard_error + 0.5, "{found:?}, but {distinct} are distinct");
+    assert!(
+        apart <= 5.0 * found.standard_error + 0.5,
+        "{found:?}, but {distinct} are distinct"
+    );
 }
 
 #[test]
@@ -36,14 +39,20 @@ fn exact_up_to_the_capacity() {
 fn nothing_repeats() {
     let n = 3_000_000;
     let found = duplicates((0..n).map(number).collect());
-    assert_eq!((found.exact, found.repeated_rows, found.standard_error), (false, 0, 0.0));
+    assert_eq!(
+        (found.exact, found.repeated_rows, found.standard_error),
+        (false, 0, 0.0)
+    );
 }
 
 #[test]
 fn pairs_and_larger_groups() {
     // 2 M rows that occur once and 300,000 that occur three times, in no order.
     let mut random = Random(3);
-    let mut rows: Vec<usize> = (0..2_300_000).chain(2_000_000..2_300_000).chain(2_000_000..2_300_000).collect();
+    let mut rows: Vec<usize> = (0..2_300_000)
+        .chain(2_000_000..2_300_000)
+        .chain(2_000_000..2_300_000)
+        .collect();
     for i in (1..rows.len()).rev() {
         rows.swap(i, random.below(i + 1));
     }
@@ -58,7 +67,10 @@ fn pairs_and_larger_groups() {
 fn one_row_repeated_often() {
     for seed in 0..6 {
         let often = number(5_000_000 + seed);
-        let rows: Vec<f32> = (0..1_500_000).map(number).chain(std::iter::repeat_n(often, 500_000)).collect();
+        let rows: Vec<f32> = (0..1_500_000)
+            .map(number)
+            .chain(std::iter::repeat_n(often, 500_000))
+            .collect();
         let n = rows.len();
         let found = duplicates(rows);
         near(found, 1_500_001, n);

@@ -13,7 +13,10 @@ pub struct Random(pub u64);
 impl Random {
     /// 32 random bits (PCG's multiplier, the high half).
     pub fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         self.0 >> 32
     }
 

@@ -8,7 +8,9 @@ use ndarray::{Array2, Axis};
 
 fn random(n: usize, d: usize, seed: u64, mean: f32) -> Array2<f32> {
     let mut random = Random(seed);
-    Array2::from_shape_fn((n, d), |(_, j)| random.number() * 0.5f32.powi(j as i32 % 8) + mean * (1.0 + j as f32))
+    Array2::from_shape_fn((n, d), |(_, j)| {
+        random.number() * 0.5f32.powi(j as i32 % 8) + mean * (1.0 + j as f32)
+    })
 }
 
 /// Intervals that meet those of the matrix formed in f64, which is off by `moved` (Frobenius), and values as near as the unit of
@@ -19,7 +21,10 @@ fn agree(found: &CertifiedSpectrum, formed: &Array2<f64>, size: f64) {
     assert_eq!(found.sigma.len(), other.len());
     let tolerance = 50.0 * n.max(d) as f64 * f64::EPSILON * size;
     for (i, (sigma, interval)) in found.sigma.iter().zip(&found.intervals).enumerate() {
-        assert!((interval.lo..=interval.hi).contains(sigma), "σ[{i}] = {sigma:e} outside {interval:?}");
+        assert!(
+            (interval.lo..=interval.hi).contains(sigma),
+            "σ[{i}] = {sigma:e} outside {interval:?}"
+        );
         let within = interval.lo - tolerance <= other[i] && other[i] <= interval.hi + tolerance;
         assert!(within, "σ[{i}] = {:e} outside {interval:?}", other[i]);
         // A value of the Gram route is known to √ε of σ₁ at the small end: its interval says so.
@@ -40,7 +45,14 @@ fn product(table: &[Array2<f32>]) -> Array2<f64> {
 
 #[test]
 fn centred() {
-    for (n, d, mean) in [(1, 3, 1.0), (2, 2, 1.0), (5, 8, 0.1), (400, 6, 0.0), (9000, 16, 3.0), (3000, 20, 1e-3)] {
+    for (n, d, mean) in [
+        (1, 3, 1.0),
+        (2, 2, 1.0),
+        (5, 8, 0.1),
+        (400, 6, 0.0),
+        (9000, 16, 3.0),
+        (3000, 20, 1e-3),
+    ] {
         for further in [None, Some(random(d, 4, 77, 0.2))] {
             let factors: Vec<Array2<f32>> = std::iter::once(random(n, d, 5, mean)).chain(further).collect();
             let w = product(&factors);
@@ -48,7 +60,11 @@ fn centred() {
             let table = table(factors);
             let counts = count_rows(&table).unwrap();
             let found = centred_values(&table.factors, &counts).unwrap();
-            let size: f64 = table.factors.iter().map(|f| singular_values(std::slice::from_ref(f)).unwrap()[0]).product();
+            let size: f64 = table
+                .factors
+                .iter()
+                .map(|f| singular_values(std::slice::from_ref(f)).unwrap()[0])
+                .product();
             agree(&found, &centred, size);
         }
     }
@@ -86,7 +102,9 @@ fn weighted() {
         for further in [None, Some(random(d, 4, 77, 0.2))] {
             let factors: Vec<Array2<f32>> = std::iter::once(random(n, d, 6, 0.3)).chain(further).collect();
             let mut source = Random(n as u64);
-            let mut frequencies: Vec<u64> = (0..n).map(|_| source.below(4) as u64 * source.below(1000) as u64).collect();
+            let mut frequencies: Vec<u64> = (0..n)
+                .map(|_| source.below(4) as u64 * source.below(1000) as u64)
+                .collect();
             frequencies[0] = 7;
             let w = product(&factors);
             let used: Vec<usize> = (0..n).filter(|&i| frequencies[i] > 0).collect();
@@ -98,8 +116,16 @@ fn weighted() {
             let table = table(factors);
             let (rows, found) = weighted_values(&table.factors, &frequencies).unwrap();
             assert_eq!(rows, used.len());
-            let scaled: f64 = table.factors.iter().map(|f| singular_values(std::slice::from_ref(f)).unwrap()[0]).product();
-            agree(&found, &formed, scaled * (frequencies.iter().max().copied().unwrap() as f64 / mean).sqrt());
+            let scaled: f64 = table
+                .factors
+                .iter()
+                .map(|f| singular_values(std::slice::from_ref(f)).unwrap()[0])
+                .product();
+            agree(
+                &found,
+                &formed,
+                scaled * (frequencies.iter().max().copied().unwrap() as f64 / mean).sqrt(),
+            );
         }
     }
 }

@@ -35,7 +35,11 @@ fn quantiles_agree(table: &Table, factors: &[Array2<f64>]) {
         let place = ((quantile.share * n as f64).ceil() as usize).clamp(1, n);
         let truth = norms[place - 1];
         let rounding = 64.0 * f64::EPSILON;
-        let tolerance = if place == 1 || place == n { rounding } else { 0.5 * BIN_WIDTH + rounding };
+        let tolerance = if place == 1 || place == n {
+            rounding
+        } else {
+            0.5 * BIN_WIDTH + rounding
+        };
         assert!(
             (quantile.norm - truth).abs() <= tolerance * truth,
             "share {}: {} for {truth}",
@@ -47,7 +51,14 @@ fn quantiles_agree(table: &Table, factors: &[Array2<f64>]) {
 
 #[test]
 fn quantiles_of_plain_tables_and_products() {
-    for (n, d, seed) in [(1, 1, 1), (2, 3, 2), (100, 7, 3), (5000, 16, 4), (20_000, 5, 5), (33, 70, 6)] {
+    for (n, d, seed) in [
+        (1, 1, 1),
+        (2, 3, 2),
+        (100, 7, 3),
+        (5000, 16, 4),
+        (20_000, 5, 5),
+        (33, 70, 6),
+    ] {
         let w = hostile(n, d, seed);
         let wide = w.mapv(f64::from);
         quantiles_agree(&plain(w.clone()), std::slice::from_ref(&wide));
@@ -71,7 +82,10 @@ fn norms_at_the_ends_of_the_range() {
         let statistics = row_statistics(&table).unwrap();
         let norms = norms(&[w]);
         let (least, greatest) = (statistics.norms[0].norm, statistics.norms[8].norm);
-        assert!((greatest - norms[199]).abs() <= 16.0 * f64::EPSILON * norms[199], "{scale}: {greatest}");
+        assert!(
+            (greatest - norms[199]).abs() <= 16.0 * f64::EPSILON * norms[199],
+            "{scale}: {greatest}"
+        );
         assert_eq!(least, 0.0);
     }
     let nan = Array2::from_shape_fn((3, 2), |(i, _)| if i == 1 { f64::NAN } else { 1.0 });
@@ -108,7 +122,9 @@ fn counts_agree_with_a_map() {
         );
         let mut groups: HashMap<Vec<u32>, u64> = HashMap::new();
         for row in w.rows() {
-            *groups.entry(row.iter().map(|x| (x + 0.0).to_bits()).collect()).or_default() += 1;
+            *groups
+                .entry(row.iter().map(|x| (x + 0.0).to_bits()).collect())
+                .or_default() += 1;
         }
         let duplicates = statistics.duplicates;
         assert!(duplicates.exact);
@@ -122,10 +138,17 @@ fn counts_agree_with_a_map() {
         let norm = mean.dot(&mean).sqrt();
         let terms = wide.mapv(f64::abs).mean_axis(Axis(0)).unwrap();
         let tolerance = n as f64 * f64::EPSILON * terms.dot(&terms).sqrt();
-        assert!((statistics.centre_norm - norm).abs() <= tolerance, "{} for {norm}", statistics.centre_norm);
+        assert!(
+            (statistics.centre_norm - norm).abs() <= tolerance,
+            "{} for {norm}",
+            statistics.centre_norm
+        );
         // What is not known is not said.
         let unknown = row_statistics(&plain(w)).unwrap();
-        assert_eq!((unknown.initial_rows, unknown.unused_rows, unknown.unused_initial_rows), (None, None, None));
+        assert_eq!(
+            (unknown.initial_rows, unknown.unused_rows, unknown.unused_initial_rows),
+            (None, None, None)
+        );
     }
 }
 
@@ -164,7 +187,13 @@ fn parts_and_threads() {
     let whole = count_rows(&plain(w.clone())).unwrap();
     let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     assert_eq!(alone.install(|| count_rows(&plain(w.clone())).unwrap()), whole);
-    for cuts in [vec![0], vec![1], vec![35_000, 35_000], vec![13, 40_000, 70_000], vec![70_001]] {
+    for cuts in [
+        vec![0],
+        vec![1],
+        vec![35_000, 35_000],
+        vec![13, 40_000, 70_000],
+        vec![70_001],
+    ] {
         let mut bounds = vec![0];
         bounds.extend(cuts);
         bounds.push(70_001);
@@ -188,7 +217,10 @@ fn parts_and_threads() {
 #[test]
 fn no_rows_and_no_columns() {
     let none = row_statistics(&plain(Array2::zeros((0, 4)))).unwrap();
-    assert_eq!((none.rows, none.norms.len(), none.duplicates.largest_group), (0, 0, Some(0)));
+    assert_eq!(
+        (none.rows, none.norms.len(), none.duplicates.largest_group),
+        (0, 0, Some(0))
+    );
     let flat = row_statistics(&plain(Array2::zeros((4, 0)))).unwrap();
     assert_eq!((flat.rows, flat.zero_rows, flat.duplicates.repeated_rows), (4, 4, 3));
     let zero = row_statistics(&plain(Array2::zeros((4, 2)))).unwrap();

@@ -9,6 +9,7 @@ use anyhow::{Context, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::report::record::{Feature, Report};
+use crate::report::row_words::sentences;
 use crate::report::run::{Options, Progress, measure, write};
 use crate::report::words::{thousands, three_digits};
 
@@ -47,6 +48,10 @@ pub struct Args {
     exact: bool,
     #[command(flatten)]
     parts: partial::Args,
+    /// Leave out what is said of the rows (norms, zero, untrained and repeated rows, centred and weighted spectra), which takes further
+    /// passes over the tables
+    #[arg(long)]
+    no_row_statistics: bool,
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -70,6 +75,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         exclude,
         exact,
         parts,
+        no_row_statistics,
     } = args;
     ensure!(
         name.len() <= inputs.len(),
@@ -82,6 +88,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         taus: tau,
         tables: crate::spectrum::sources::Options { include, exclude },
         exact,
+        row_statistics: !no_row_statistics,
     };
     let bar = bar();
     let mut show = |progress: Progress| show(&bar, progress);
@@ -98,6 +105,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let page = write(&report, &out, &mut show).with_context(|| format!("the report in {}", out.display()))?;
     bar.finish_and_clear();
     print_table(&report);
+    print_rows(&report);
     for model in &report.models {
         for note in &model.notes {
             println!("note: {}: {note}", model.name);
@@ -125,6 +133,22 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         failed.join("; ")
     );
     Ok(())
+}
+
+/// What is worth saying of rows, for the largest tables.
+fn print_rows(report: &Report) {
+    const MOST: usize = 10;
+    for model in &report.models {
+        let said: Vec<String> = (model.features.iter())
+            .map(|feature| (feature, sentences(feature)))
+            .filter(|(_, said)| !said.is_empty())
+            .map(|(feature, said)| format!("rows: {}: {}: {}", model.name, feature.name, said.join(" ")))
+            .collect();
+        said.iter().take(MOST).for_each(|line| println!("{line}"));
+        if said.len() > MOST {
+            println!("rows: {}: {} more tables in the report", model.name, said.len() - MOST);
+        }
+    }
 }
 
 /// A bar on a terminal, nothing elsewhere: measuring is a matter of seconds.

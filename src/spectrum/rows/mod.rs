@@ -14,6 +14,8 @@ pub use norms::{BIN_WIDTH, Norms};
 pub use scan::count_rows;
 pub use spectra::{centred_values, weighted_values};
 
+use super::SpectrumError;
+use super::table::{Factor, Table};
 use serde::Serialize;
 
 /// The shares whose quantiles are reported.
@@ -35,7 +37,7 @@ pub struct RowCounts {
     pub zero_rows: u64,
     /// Rows of the first factor that have the bits they had before training; none where the start is not known.
     pub initial_rows: Option<u64>,
-    /// Rows never used in training; none where frequencies are not known.
+    /// Rows that do not occur in the training data; none where frequencies are not known.
     pub unused_rows: Option<u64>,
     /// Rows that are both.
     pub unused_initial_rows: Option<u64>,
@@ -84,11 +86,15 @@ impl RowCounts {
         self.sums.iter().map(|sum| sum / self.rows.max(1) as f64).collect()
     }
 
-    /// What is reported; `centre_norm` is the norm of the mean end-to-end row.
-    pub fn statistics(&self, centre_norm: f64) -> RowStatistics {
+    /// What is reported of a table whose factors these are.
+    ///
+    /// # Errors
+    /// [`SpectrumError`]: factors that do not fit, a further factor that is not finite.
+    pub fn statistics(&self, factors: &[Factor]) -> Result<RowStatistics, SpectrumError> {
+        let centre_norm = spectra::centre_norm(factors, self)?;
         let root_mean_square = (self.squares / self.rows.max(1) as f64).sqrt();
         let quantile = |&share: &f64| self.norms.quantile(share).map(|norm| Quantile { share, norm });
-        RowStatistics {
+        Ok(RowStatistics {
             rows: self.rows,
             norms: SHARES.iter().filter_map(quantile).collect(),
             zero_rows: self.zero_rows,
@@ -101,7 +107,7 @@ impl RowCounts {
                 true => Some((centre_norm / root_mean_square).min(1.0)),
                 false => None,
             },
-        }
+        })
     }
 }
 
@@ -125,7 +131,7 @@ pub struct RowStatistics {
     pub zero_rows: u64,
     /// Rows with the bits they had before training; null where the start is not known.
     pub initial_rows: Option<u64>,
-    /// Rows never used in training; null where frequencies are not known.
+    /// Rows that do not occur in the training data; null where frequencies are not known.
     pub unused_rows: Option<u64>,
     /// Rows that are both: never trained.
     pub unused_initial_rows: Option<u64>,
@@ -141,7 +147,6 @@ pub struct RowStatistics {
 ///
 /// # Errors
 /// As [`count_rows`].
-pub fn row_statistics(table: &crate::spectrum::table::Table) -> Result<RowStatistics, crate::spectrum::SpectrumError> {
-    let counts = count_rows(table)?;
-    Ok(counts.statistics(spectra::centre_norm(&table.factors, &counts)?))
+pub fn row_statistics(table: &Table) -> Result<RowStatistics, SpectrumError> {
+    count_rows(table)?.statistics(&table.factors)
 }

@@ -20,6 +20,8 @@ pub struct Norms {
     /// By exponent: the counts of its bins, where there is any.
     pub(super) bins: Vec<Option<Box<[u64; BINS]>>>,
     pub(super) count: u64,
+    /// Norms of 0, which are in no bin.
+    pub(super) zeros: u64,
     pub(super) least: f64,
     pub(super) greatest: f64,
 }
@@ -29,6 +31,7 @@ impl Default for Norms {
         Self {
             bins: vec![None; EXPONENTS],
             count: 0,
+            zeros: 0,
             least: f64::INFINITY,
             greatest: 0.0,
         }
@@ -41,6 +44,11 @@ impl Norms {
     pub(super) fn add(&mut self, norm: f64) {
         self.least = self.least.min(norm);
         self.greatest = self.greatest.max(norm);
+        if norm == 0.0 {
+            self.zeros += 1;
+            self.count += 1;
+            return;
+        }
         self.add_bin((norm.to_bits() >> (52 - BITS)) as usize % (EXPONENTS * BINS), 1);
     }
 
@@ -66,6 +74,8 @@ impl Norms {
     pub(super) fn and(&mut self, other: &Norms) {
         self.least = self.least.min(other.least);
         self.greatest = self.greatest.max(other.greatest);
+        self.zeros += other.zeros;
+        self.count += other.zeros;
         other.filled().for_each(|(bin, count)| self.add_bin(bin, count));
     }
 
@@ -79,7 +89,10 @@ impl Norms {
         if place == self.count {
             return Some(self.greatest);
         }
-        let mut below = 0;
+        if place <= self.zeros {
+            return Some(0.0);
+        }
+        let mut below = self.zeros;
         let (bin, _) = self.filled().find(|&(_, count)| {
             below += count;
             below >= place

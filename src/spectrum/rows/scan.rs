@@ -47,9 +47,7 @@ impl Right {
             }
             None => (Mat::zeros(cols, width), 0),
         };
-        let matrix = (0..cols * width)
-            .map(|at| product[(at / width, at % width)])
-            .collect();
+        let matrix = (0..cols * width).map(|at| product[(at / width, at % width)]).collect();
         Ok(Some(Self {
             matrix,
             width,
@@ -176,7 +174,12 @@ impl Scan<'_> {
                 let bits = &mut self.buffers.long_bits;
                 bits.clear();
                 bits.extend(x.iter().map(|x| (x + 0.0).to_bits().to_le()));
-                hash_rows(bytemuck::cast_slice(bits), 8 * self.cols, rows, &mut self.buffers.hashes);
+                hash_rows(
+                    bytemuck::cast_slice(bits),
+                    8 * self.cols,
+                    rows,
+                    &mut self.buffers.hashes,
+                );
                 Arch::new().dispatch(|| self.numbers(x, rows));
             }
         }
@@ -187,7 +190,12 @@ impl Scan<'_> {
         let bits = &mut self.buffers.bits;
         bits.clear();
         Arch::new().dispatch(|| bits.extend(x.iter().map(|x| (x + 0.0).to_bits().to_le())));
-        hash_rows(bytemuck::cast_slice(bits), 4 * self.cols, rows, &mut self.buffers.hashes);
+        hash_rows(
+            bytemuck::cast_slice(bits),
+            4 * self.cols,
+            rows,
+            &mut self.buffers.hashes,
+        );
         Arch::new().dispatch(|| self.numbers(x, rows));
     }
 
@@ -351,5 +359,9 @@ fn same_rows(now: Entries<'_>, before: Entries<'_>, cols: usize, same: &mut Vec<
         bits
     };
     let (now, before) = (wide(now), wide(before));
-    same.extend(now.chunks_exact(cols).zip(before.chunks_exact(cols)).map(|(a, b)| a == b));
+    same.extend(
+        now.chunks_exact(cols)
+            .zip(before.chunks_exact(cols))
+            .map(|(a, b)| a == b),
+    );
 }

@@ -62,10 +62,7 @@ pub fn centred_values(factors: &[Factor], counts: &RowCounts) -> Result<Certifie
 ///
 /// # Errors
 /// As [`crate::spectrum::singular_values`].
-pub fn weighted_values(
-    factors: &[Factor],
-    frequencies: &[u64],
-) -> Result<(usize, CertifiedSpectrum), SpectrumError> {
+pub fn weighted_values(factors: &[Factor], frequencies: &[u64]) -> Result<(usize, CertifiedSpectrum), SpectrumError> {
     let (n, d) = values::shape(factors)?;
     let (first, rest) = factors.split_first().ok_or(SpectrumError::NoFactor)?;
     let used = frequencies.iter().take(n).filter(|&&f| f > 0).count();
@@ -112,7 +109,11 @@ pub(super) fn centre_norm(factors: &[Factor], counts: &RowCounts) -> Result<f64,
     }
     let e = libm::ilogb(greatest);
     let square: f64 = (0..d)
-        .map(|j| (0..mean.len()).map(|i| libm::ldexp(mean[i], -e) * right[(i, j)]).sum::<f64>())
+        .map(|j| {
+            (0..mean.len())
+                .map(|i| libm::ldexp(mean[i], -e) * right[(i, j)])
+                .sum::<f64>()
+        })
         .map(|x| x * x)
         .sum();
     Ok(libm::ldexp(square.sqrt(), e + tail.exponent).min(f64::MAX))

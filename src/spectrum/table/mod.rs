@@ -87,21 +87,12 @@ impl Factor {
         self.len() == 0
     }
 
-    /// The rows named, in that order, as a factor of its own. Row numbers must lie below [`Factor::rows`].
+    /// The rows named, in that order, as a factor of its own: a view where the factor stays in its file. Row numbers must lie below [`Factor::rows`].
     pub fn select_rows(&self, rows: &[usize]) -> Factor {
         let values = match &self.values {
             Values::F32(a) => Values::F32(a.select(Axis(0), rows)),
             Values::F64(a) => Values::F64(a.select(Axis(0), rows)),
-            Values::Mapped(a) => {
-                let mut selected = Array2::zeros((rows.len(), a.cols()));
-                for (to, &row) in rows.iter().enumerate() {
-                    a.each(row..row + 1, |_, j, x| selected[(to, j)] = x);
-                }
-                match a.float() {
-                    Float::F64 => Values::F64(selected),
-                    _ => Values::F32(selected.mapv(|x| x as f32)), // every narrower float is an f32
-                }
-            }
+            Values::Mapped(a) => Values::Mapped(a.select(rows)),
         };
         Factor {
             name: self.name.clone(),

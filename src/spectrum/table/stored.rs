@@ -122,13 +122,15 @@ pub struct Mapped {
     float: Float,
     order: Order,
     big_endian: bool,
+    /// The rows that are shown, by their number in the file; all where there is no list.
+    picked: Option<Arc<[usize]>>,
 }
 
 impl PartialEq for Mapped {
     /// The same bytes, read the same way.
     fn eq(&self, other: &Self) -> bool {
         let reads = |m: &Self| (m.rows, m.cols, m.float, m.order, m.big_endian);
-        reads(self) == reads(other) && self.bytes() == other.bytes()
+        reads(self) == reads(other) && self.picked == other.picked && self.bytes() == other.bytes()
     }
 }
 
@@ -155,12 +157,26 @@ impl Mapped {
             float,
             order,
             big_endian,
+            picked: None,
         })
+    }
+
+    /// A view of some rows, in the order given; nothing of the file is copied. Row numbers must lie below [`Mapped::rows`].
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Self {
+        let picked = match &self.picked {
+            None => rows.into(),
+            Some(picked) => rows.iter().map(|&row| picked[row]).collect(),
+        };
+        Self {
+            picked: Some(picked),
+            ..self.clone()
+        }
     }
 
     /// Number of rows.
     pub fn rows(&self) -> usize {
-        self.rows
+        self.picked.as_ref().map_or(self.rows, |picked| picked.len())
     }
 
     /// Number of columns.
@@ -178,9 +194,12 @@ impl Mapped {
     }
 
     /// The entries of some rows as they lie in the file; none where they do not lie so that they can be read there: columns first,
-    /// foreign byte order, or an address that is no multiple of the type's size.
+    /// foreign byte order, a selection, or an address that is no multiple of the type's size.
     pub fn entries(&self, rows: Range<usize>) -> Option<Entries<'_>> {
-        if self.order == Order::Columns && self.cols > 1 || self.big_endian != cfg!(target_endian = "big") {
+        if self.picked.is_some()
+            || self.order == Order::Columns && self.cols > 1
+            || self.big_endian != cfg!(target_endian = "big")
+        {
             return None;
         }
         let size = self.float.size();
@@ -199,9 +218,12 @@ impl Mapped {
 
     /// Hands every entry of some rows to `put(row within the range, column, value)`.
     pub fn each(&self, rows: Range<usize>, mut put: impl FnMut(usize, usize, f64)) {
-        let at = |i: usize, j: usize| match self.order {
-            Order::Rows => i * self.cols + j,
-            Order::Columns => j * self.rows + i,
+        let at = |i: usize, j: usize| {
+            let i = self.picked.as_ref().map_or(i, |picked| picked[i]);
+            match self.order {
+                Order::Rows => i * self.cols + j,
+                Order::Columns => j * self.rows + i,
+            }
         };
         let value = self.reader();
         let first = rows.start;
