@@ -20,9 +20,9 @@ use super::record::{Feature, Report, Spectrum};
 use crate::spectrum::{CertifiedSpectrum, Route};
 
 /// Keys of a feature's record that are columns of another form here.
-const TAKEN_APART: [&str; 4] = ["name", "intervals", "initial", "frequent"];
+const TAKEN_APART: [&str; 6] = ["name", "intervals", "initial", "frequent", "centred", "weighted"];
 /// Which spectra a feature has, by the prefix of their columns.
-const PREFIXES: [&str; 3] = ["", "initial_", "frequent_"];
+const PREFIXES: [&str; 5] = ["", "initial_", "frequent_", "centred_", "weighted_"];
 
 /// The bytes of the file.
 ///
@@ -102,6 +102,8 @@ fn row(model: &str, feature: &Feature) -> Map<String, Value> {
         Some(&feature.spectrum),
         feature.initial.as_ref(),
         frequent.map(|f| &f.spectrum),
+        feature.centred.as_ref(),
+        feature.weighted.as_ref(),
     ];
     for (prefix, spectrum) in PREFIXES.iter().zip(spectra) {
         row.extend(spectrum.into_iter().flat_map(|s| cells(prefix, s)));
