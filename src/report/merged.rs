@@ -70,5 +70,9 @@ fn feature(table: &PartialTable, taus: &[f64]) -> Result<Feature, SpectrumError>
         spectrum,
         initial: None,
         frequent: None,
+        // A part keeps no rows.
+        row_statistics: None,
+        centred: None,
+        weighted: None,
     })
 }
