@@ -99,15 +99,6 @@ pub fn sentence(feature: &Feature, saving: Option<(usize, u64)>) -> String {
             format!("{} directions {verb} 99 % of the energy", carry(end))
         }
     };
-    if let Some((rank, saved)) = saving.filter(|s| s.1 > 0 && end.measures.energy_dim_99 > 0) {
-        // A product of factors wider than the table is smaller as one matrix, with no direction less.
-        let smaller = if rank < end.singular_values.len() {
-            format!("d' = {rank}").replace(' ', "\u{a0}")
-        } else {
-            "multiplied out it".into()
-        };
-        text += &format!("; {smaller} would save {}", bytes(saved));
-    }
     if let Some(initial) = &feature.initial {
         if initial.measures.energy_dim_99 == end.measures.energy_dim_99 {
             text += ", as at the start";
@@ -135,6 +126,15 @@ pub fn sentence(feature: &Feature, saving: Option<(usize, u64)>) -> String {
             );
         }
         None => {}
+    }
+    if let Some((rank, saved)) = saving.filter(|s| s.1 > 0 && end.measures.energy_dim_99 > 0) {
+        // A product of factors wider than the table is smaller as one matrix, with no direction less.
+        let smaller = if rank < end.singular_values.len() {
+            format!("d' = {rank}").replace(' ', "\u{a0}")
+        } else {
+            "multiplied out it".into()
+        };
+        text += &format!("; {smaller} would save {}", bytes(saved));
     }
     text += ".";
     let rank = |s: &Spectrum| three_digits(s.measures.effective_rank);

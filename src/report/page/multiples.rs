@@ -19,7 +19,7 @@ const FLOOR: f64 = 1e-4;
 pub(super) struct Small<'a> {
     anchor: usize,
     feature: &'a str,
-    /// `2 of 8`, or of several models `2, 3 of 8`.
+    /// `2 of 8`, of several models `2, 3 of 8`, of several widths `2/8, 9/64`.
     carry: String,
     svg: String,
 }
@@ -49,7 +49,7 @@ fn carry(report: &Report, name: &str) -> String {
         let parts: Vec<String> = counts.iter().map(|c| thousands(c.0)).collect();
         format!("{} of {}", parts.join(", "), thousands(widest))
     } else {
-        let part = |c: &(usize, usize)| format!("{} of {}", thousands(c.0), thousands(c.1));
+        let part = |c: &(usize, usize)| format!("{}/{}", thousands(c.0), thousands(c.1));
         counts.iter().map(part).collect::<Vec<_>>().join(", ")
     }
 }

@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 
-use super::extras::{Extras, at_99};
+use super::extras::at_99;
 use super::gallery::NamedPlot;
 use crate::report::plots::SERIES;
 use crate::report::record::{Feature, Report};
 use crate::report::words::{bytes, percent, proof, sentence, thousands};
+use crate::spectrum::advice::Advice;
 
 /// One feature.
 #[derive(Serialize)]
@@ -15,8 +16,7 @@ pub(super) struct Section<'a> {
     feature: &'a str,
     shape: String,
     sentences: Vec<Said<'a>>,
-    advice: Vec<Kept>,
-    rows: Vec<Facts<'a>>,
+    grids: Vec<Grid>,
     svg: String,
     png: String,
 }
@@ -30,21 +30,50 @@ struct Said<'a> {
     proof: String,
 }
 
-/// A line of advice.
+/// A small table: a line a fact, a column a model.
 #[derive(Serialize)]
-struct Kept {
-    model: Option<String>,
-    energy: String,
-    rank: String,
-    bytes: String,
-    saved: String,
+struct Grid {
+    title: &'static str,
+    /// Above the lines' names, then above their cells; empty where one model needs no name.
+    header: Vec<String>,
+    /// Each begins with its name.
+    lines: Vec<Vec<String>>,
 }
 
-/// Row statistics of one model.
-#[derive(Serialize)]
-struct Facts<'a> {
-    model: Option<&'a str>,
-    lines: Vec<(String, String)>,
+/// Facts side by side; `–` where a model does not have one.
+fn grid(title: &'static str, corner: &str, columns: &[(&str, Vec<(String, String)>)], several: bool) -> Option<Grid> {
+    let mut lines: Vec<Vec<String>> = Vec::new();
+    for (at, (_, facts)) in columns.iter().enumerate() {
+        for (name, value) in facts {
+            let known = lines.iter().position(|line| line[0] == *name);
+            let line = known.unwrap_or_else(|| {
+                let mut line = vec![name.clone()];
+                line.resize(columns.len() + 1, "–".into());
+                lines.push(line);
+                lines.len() - 1
+            });
+            lines[line][at + 1] = value.clone();
+        }
+    }
+    let names = columns.iter().map(|(model, _)| (*model).to_string());
+    let header = if several {
+        std::iter::once(corner.to_string()).chain(names).collect()
+    } else {
+        Vec::new()
+    };
+    (!lines.is_empty()).then_some(Grid { title, header, lines })
+}
+
+/// d' and bytes for each share of the energy.
+fn advice(f: &Feature) -> Vec<(String, String)> {
+    let line = |a: &Advice| {
+        let text = match a.bytes_saved {
+            0 => "–".to_string(),
+            saved => format!("d' {}, saves {}", thousands(a.rank), bytes(saved)).replace("d' ", "d'\u{a0}"),
+        };
+        (percent(a.energy).replace(' ', "\u{a0}"), text)
+    };
+    f.advice.iter().map(line).collect()
 }
 
 /// `30,000 × 8`, with its factors where there are several.
@@ -60,13 +89,12 @@ fn shape(f: &Feature) -> String {
 pub(super) fn section<'a>(report: &'a Report, anchor: usize, name: &'a str, plot: &NamedPlot) -> Section<'a> {
     let several = report.models.len() > 1;
     let mut shapes: Vec<String> = Vec::new();
-    let (mut sentences, mut advice, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut sentences, mut narrower) = (Vec::new(), Vec::new());
     for (place, model, f) in report.of_feature(name) {
         let shape = shape(f);
         if !shapes.contains(&shape) {
             shapes.push(shape);
         }
-        let extras = Extras::of(f);
         let saving = at_99(f).map(|a| (a.rank, a.bytes_saved));
         let model = several.then_some(model.name.as_str());
         sentences.push(Said {
@@ -75,22 +103,9 @@ pub(super) fn section<'a>(report: &'a Report, anchor: usize, name: &'a str, plot
             text: sentence(f, saving),
             proof: proof(&f.spectrum),
         });
-        advice.extend(f.advice.iter().map(|a| Kept {
-            model: model.map(String::from),
-            energy: percent(a.energy).replace(' ', "\u{a0}"),
-            rank: thousands(a.rank),
-            bytes: bytes(a.bytes),
-            saved: if a.bytes_saved > 0 {
-                bytes(a.bytes_saved)
-            } else {
-                "–".into()
-            },
-        }));
-        let lines = extras.rows();
-        if !lines.is_empty() {
-            rows.push(Facts { model, lines });
-        }
+        narrower.push((model.unwrap_or(""), advice(f)));
     }
+    let grids = [grid("How narrow it could be", "of the energy", &narrower, several)];
     // Read aloud, the plot is its sentences.
     let spoken: Vec<String> = sentences
         .iter()
@@ -103,8 +118,7 @@ pub(super) fn section<'a>(report: &'a Report, anchor: usize, name: &'a str, plot
         svg: labelled(&plot.plot.svg, &spoken.join(" ")),
         png: format!("plots/{}.png", plot.name),
         sentences,
-        advice,
-        rows,
+        grids: grids.into_iter().flatten().collect(),
     }
 }
 
