@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::extras::at_99;
+use super::extras::{at_99, row_facts};
 use super::gallery::NamedPlot;
 use crate::report::plots::SERIES;
 use crate::report::record::{Feature, Report};
@@ -89,7 +89,7 @@ fn shape(f: &Feature) -> String {
 pub(super) fn section<'a>(report: &'a Report, anchor: usize, name: &'a str, plot: &NamedPlot) -> Section<'a> {
     let several = report.models.len() > 1;
     let mut shapes: Vec<String> = Vec::new();
-    let (mut sentences, mut narrower) = (Vec::new(), Vec::new());
+    let (mut sentences, mut narrower, mut rows) = (Vec::new(), Vec::new(), Vec::new());
     for (place, model, f) in report.of_feature(name) {
         let shape = shape(f);
         if !shapes.contains(&shape) {
@@ -104,8 +104,12 @@ pub(super) fn section<'a>(report: &'a Report, anchor: usize, name: &'a str, plot
             proof: proof(&f.spectrum),
         });
         narrower.push((model.unwrap_or(""), advice(f)));
+        rows.push((model.unwrap_or(""), row_facts(f)));
     }
-    let grids = [grid("How narrow it could be", "of the energy", &narrower, several)];
+    let grids = [
+        grid("How narrow it could be", "of the energy", &narrower, several),
+        grid("Its rows", "rows", &rows, several),
+    ];
     // Read aloud, the plot is its sentences.
     let spoken: Vec<String> = sentences
         .iter()
