@@ -73,7 +73,7 @@ fn parts_in_any_order_are_the_whole_to_the_bit() {
                 true => Partial::merge(b).unwrap(),
                 false => {
                     Partial::merge(a).unwrap().write(&step).unwrap();
-                    Partial::merge(&[&[step.clone()], b].concat()).unwrap()
+                    Partial::merge(&[std::slice::from_ref(&step), b].concat()).unwrap()
                 }
             };
             let bytes = |partial: &Partial| {
@@ -108,10 +108,10 @@ fn values_and_intervals_are_those_of_the_whole_table() {
         let whole = certified_values(&table.factors, Accuracy::default()).unwrap();
         let by_qr = singular_values(&table.factors).unwrap();
         let norms: f64 = (table.factors.iter())
-            .map(|f| singular_values(&[f.clone()]).unwrap()[0])
+            .map(|f| singular_values(std::slice::from_ref(f)).unwrap()[0])
             .product();
         let atol = 50.0 * f64::max(n, d + 2.0) * f64::EPSILON * norms;
-        for i in 0..8 {
+        for (i, value) in by_qr.iter().enumerate() {
             let (sigma, interval, other) = (exact.sigma[i], exact.intervals[i], whole.intervals[i]);
             assert!(interval.lo <= sigma && sigma <= interval.hi);
             assert!(
@@ -119,7 +119,7 @@ fn values_and_intervals_are_those_of_the_whole_table() {
                 "{i}: {interval:?} {other:?}"
             );
             assert!(other.lo <= sigma && sigma <= other.hi, "{i}: {sigma} {other:?}");
-            assert!((sigma - by_qr[i]).abs() <= atol, "{i}: {sigma} {}", by_qr[i]);
+            assert!((sigma - value).abs() <= atol, "{i}: {sigma} {value}");
             assert!(narrow(interval, exact.sigma[0], 10.0), "{i}: {interval:?}");
         }
     }
