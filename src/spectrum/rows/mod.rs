@@ -4,6 +4,7 @@
 //! - [`Norms`]: quantiles of the row norms. [`Distinct`]: rows that repeat others.
 //! - [`centred_values`]: the spectrum without the mean row. [`weighted_values`]: the spectrum as training uses the rows.
 
+mod block;
 mod duplicates;
 mod norms;
 mod scan;

@@ -1,7 +1,8 @@
 //! One pass over the rows of a table.
 
 use super::RowCounts;
-use super::duplicates::{Distinct, Hash, sampled, stratum};
+use super::block::{Entry, Found, Keys, go_through, keys, multiply, square_of};
+use super::duplicates::{Distinct, sampled, stratum};
 use crate::spectrum::SpectrumError;
 use crate::spectrum::certified::Tail;
 use crate::spectrum::gram::certify::rotation;
@@ -9,12 +10,10 @@ use crate::spectrum::table::{Entries, Factor, Table};
 use crate::spectrum::values;
 use faer::Mat;
 use half::slice::HalfFloatSliceExt;
-use pulp::Arch;
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
-use xxhash_rust::xxh3::xxh3_128;
 
 /// Most ranges of rows that are gone through side by side. Fixed, so that sums do not depend on the number of threads.
 const RANGES: usize = 64;
@@ -27,9 +26,9 @@ const BLOCK: usize = 16_384;
 const SAFE: Range<f64> = 1e-280..1e280;
 
 /// What the factors behind the first make of a row: `2^exponent · matrix`, k × width, row-major.
-struct Right {
-    matrix: Vec<f64>,
-    width: usize,
+pub(super) struct Right {
+    pub(super) matrix: Vec<f64>,
+    pub(super) width: usize,
     exponent: i32,
 }
 
@@ -72,6 +71,7 @@ pub(super) fn count_rows_with(table: &Table, distinct: Distinct) -> Result<RowCo
         .and_then(|factors| factors.first())
         .filter(|initial| (initial.rows(), initial.cols()) == (rows, first.cols()));
     let frequencies = table.frequencies.as_deref().filter(|counts| counts.len() == rows);
+    let keys = keys(first.cols());
     let level = AtomicU32::new(distinct.level);
     let distinct = Mutex::new(distinct);
     let ranges = rows.div_ceil(RANGE_ROWS).min(RANGES);
@@ -83,6 +83,7 @@ pub(super) fn count_rows_with(table: &Table, distinct: Distinct) -> Result<RowCo
             let mut scan = Scan {
                 cols: first.cols(),
                 right: right.as_ref(),
+                keys: &keys,
                 frequencies,
                 counts: empty(),
                 distinct: &distinct,
@@ -115,11 +116,7 @@ pub(super) fn count_rows_with(table: &Table, distinct: Distinct) -> Result<RowCo
 #[derive(Default)]
 struct Buffers {
     narrow: Vec<f32>,
-    bits: Vec<u32>,
-    long_bits: Vec<u64>,
-    product: Vec<f64>,
-    sums: Vec<f64>,
-    hashes: Vec<Hash>,
+    found: Found,
     unchanged: Vec<bool>,
 }
 
@@ -127,6 +124,7 @@ struct Buffers {
 struct Scan<'a> {
     cols: usize,
     right: Option<&'a Right>,
+    keys: &'a [Keys],
     frequencies: Option<&'a [u64]>,
     counts: RowCounts,
     distinct: &'a Mutex<Distinct>,
@@ -160,72 +158,40 @@ impl Scan<'_> {
             convert(narrow);
         };
         match entries {
-            Entries::F32(x) => self.singles(x, rows),
+            Entries::F32(x) => self.numbers(x, rows),
             Entries::F16(x) => {
                 widened(&mut narrow, &|narrow| x.convert_to_f32_slice(narrow));
-                self.singles(&narrow, rows);
+                self.numbers(&narrow, rows);
             }
             Entries::Bf16(x) => {
                 widened(&mut narrow, &|narrow| x.convert_to_f32_slice(narrow));
-                self.singles(&narrow, rows);
+                self.numbers(&narrow, rows);
             }
-            Entries::F64(x) => {
-                // −0 + 0 is 0, and nothing else is changed by adding 0.
-                let bits = &mut self.buffers.long_bits;
-                bits.clear();
-                bits.extend(x.iter().map(|x| (x + 0.0).to_bits().to_le()));
-                hash_rows(
-                    bytemuck::cast_slice(bits),
-                    8 * self.cols,
-                    rows,
-                    &mut self.buffers.hashes,
-                );
-                Arch::new().dispatch(|| self.numbers(x, rows));
-            }
+            Entries::F64(x) => self.numbers(x, rows),
         }
         self.buffers.narrow = narrow;
     }
 
-    fn singles(&mut self, x: &[f32], rows: usize) {
-        let bits = &mut self.buffers.bits;
-        bits.clear();
-        Arch::new().dispatch(|| bits.extend(x.iter().map(|x| (x + 0.0).to_bits().to_le())));
-        hash_rows(
-            bytemuck::cast_slice(bits),
-            4 * self.cols,
-            rows,
-            &mut self.buffers.hashes,
-        );
-        Arch::new().dispatch(|| self.numbers(x, rows));
-    }
-
-    /// Norms and sums of the rows.
-    #[inline(always)]
-    fn numbers<T: Copy + Into<f64>>(&mut self, x: &[T], rows: usize) {
+    /// Hashes, norms and sums of the rows.
+    fn numbers<T: Entry>(&mut self, x: &[T], rows: usize) {
         let Self {
             cols,
             right,
+            keys,
             ref mut counts,
             ref mut buffers,
             ..
         } = *self;
-        let sums = &mut buffers.sums;
-        sums.clear();
-        sums.resize(cols, 0.0);
+        go_through(x, (rows, cols), keys, right, &mut buffers.found);
+        let exponent = right.map_or(0, |right| right.exponent);
+        let unit = libm::ldexp(1.0, 2 * exponent.clamp(-500, 500));
         let mut squares = 0.0;
-        for i in 0..rows {
-            let row = &x[i * cols..(i + 1) * cols];
-            sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum += x.into());
-            let mut square = match right {
-                None => square_of(row),
-                Some(right) => {
-                    multiply(row, right, &mut buffers.product);
-                    square_of(&buffers.product) * libm::ldexp(1.0, 2 * right.exponent.clamp(-500, 500))
-                }
-            };
-            let norm = if SAFE.contains(&square) && right.is_none_or(|right| right.exponent.abs() < 500) {
+        for (i, square) in buffers.found.squares.iter().enumerate() {
+            let mut square = square * unit;
+            let norm = if SAFE.contains(&square) && exponent.abs() < 500 {
                 square.sqrt()
             } else {
+                let row = &x[i * cols..(i + 1) * cols];
                 let zero = row.iter().all(|&x| x.into() == 0.0);
                 counts.zero_rows += u64::from(zero);
                 let norm = if zero { 0.0 } else { scaled_norm(row, right) };
@@ -236,7 +202,8 @@ impl Scan<'_> {
             counts.norms.add(norm);
         }
         counts.squares += squares;
-        counts.sums.iter_mut().zip(sums).for_each(|(sum, block)| *sum += *block);
+        let sums = counts.sums.iter_mut().zip(&buffers.found.sums);
+        sums.for_each(|(sum, block)| *sum += *block);
     }
 
     /// Counts the rows that training did not change or did not use.
@@ -259,7 +226,7 @@ impl Scan<'_> {
 
     /// Hands the block's hashes on.
     fn keep(&mut self) {
-        let hashes = &mut self.buffers.hashes;
+        let hashes = &mut self.buffers.found.hashes;
         for hash in hashes.iter() {
             self.counts.distinct.strata[stratum(hash)] += 1;
         }
@@ -271,43 +238,6 @@ impl Scan<'_> {
         let mut distinct = self.distinct.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         hashes.iter().for_each(|&hash| distinct.keep(hash, 1));
         self.level.store(distinct.level, Ordering::Relaxed);
-    }
-}
-
-fn hash_rows(bytes: &[u8], size: usize, rows: usize, hashes: &mut Vec<Hash>) {
-    hashes.clear();
-    hashes.extend((0..rows).map(|i| {
-        let hash = xxh3_128(&bytes[i * size..(i + 1) * size]);
-        [hash as u64, (hash >> 64) as u64]
-    }));
-}
-
-/// Σx², in eight sums side by side whose order is the same for any width of vectors.
-#[inline(always)]
-fn square_of<T: Copy + Into<f64>>(row: &[T]) -> f64 {
-    let mut s = [0.0f64; 8];
-    let mut chunks = row.chunks_exact(8);
-    for chunk in &mut chunks {
-        for (s, &x) in s.iter_mut().zip(chunk) {
-            let x: f64 = x.into();
-            *s += x * x;
-        }
-    }
-    for (s, &x) in s.iter_mut().zip(chunks.remainder()) {
-        let x: f64 = x.into();
-        *s += x * x;
-    }
-    ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
-}
-
-/// `out = row · right.matrix`.
-#[inline(always)]
-fn multiply<T: Copy + Into<f64>>(row: &[T], right: &Right, out: &mut Vec<f64>) {
-    out.clear();
-    out.resize(right.width, 0.0);
-    for (&x, right) in row.iter().zip(right.matrix.chunks_exact(right.width.max(1))) {
-        let x: f64 = x.into();
-        out.iter_mut().zip(right).for_each(|(out, right)| *out += x * right);
     }
 }
 
