@@ -111,6 +111,24 @@ fn model(path: &Path) {
     );
 }
 
+/// A table whose entries f32 holds exactly, so that its singular values are known: every interval holds its own, and is no wider
+/// than 1e-9 of it, the width that decides the route.
+#[test]
+fn intervals_hold_the_singular_values() {
+    let folder = TempDir::new().unwrap();
+    let sigma = [8.0, 4.0, 1.0, 0.25];
+    let file = folder.path().join("w.npy");
+    write_npy(&file, &planted(64, &sigma).mapv(|x| x as f32)).unwrap();
+    let json = report(&[&file], &folder.path().join("out"));
+    let intervals = json["features"][0]["intervals"].as_array().unwrap();
+    assert_eq!(intervals.len(), sigma.len());
+    for (interval, sigma) in intervals.iter().zip(sigma) {
+        let (lo, hi) = (interval[0].as_f64().unwrap(), interval[1].as_f64().unwrap());
+        assert!(lo <= sigma && sigma <= hi, "{sigma} is not in [{lo}, {hi}]");
+        assert!(hi - lo <= 1e-9 * sigma, "[{lo}, {hi}] is too wide");
+    }
+}
+
 #[test]
 fn npy_and_npz_of_every_float() {
     let folder = TempDir::new().unwrap();

@@ -19,6 +19,39 @@ pub struct Exact {
     pub decided_exactly: Vec<String>,
 }
 
+impl Exact {
+    /// Names and values of the columns of the CSV file: empty without `--exact`, and a rank that is not known.
+    pub(super) fn cells(exact: Option<&Exact>) -> [(&'static str, String); 2] {
+        let rank = exact.and_then(|exact| exact.exact_rank);
+        [
+            ("exact_rank", rank.map(|rank| rank.to_string()).unwrap_or_default()),
+            (
+                "decided_exactly",
+                exact.map(|exact| exact.decided_exactly.join(" ")).unwrap_or_default(),
+            ),
+        ]
+    }
+
+    /// What was decided of a spectrum of so many values, in words.
+    pub(super) fn sentence(&self, values: usize) -> String {
+        let rank = match self.exact_rank {
+            Some(rank) => format!("Its exact rank, over the rationals, is {rank} of {values}."),
+            None => "Its exact rank is not known: the integers would take too long.".into(),
+        };
+        let shares: Vec<String> = (self.decided_exactly.iter())
+            .filter_map(|key| key.strip_prefix("rank_at_")?.parse::<f64>().ok())
+            .map(|tau| format!("{}\u{a0}%", 100.0 * tau))
+            .collect();
+        match shares.is_empty() {
+            true => rank,
+            false => format!(
+                "{rank} How many values lie above {} of σ₁ was decided by integer arithmetic.",
+                shares.join(" and ")
+            ),
+        }
+    }
+}
+
 /// Decides every open count of a feature that was measured, of its start and of its frequent rows, and finds the exact ranks.
 /// Gives what could not be decided, in words.
 pub fn decide<'a>(feature: &mut Feature, table: &'a Table, min_frequency: u64) -> Vec<String> {
@@ -106,6 +139,30 @@ mod tests {
         let mut again = spectrum.clone();
         decide_one(&mut again, &|| panic!("nothing is open")).unwrap();
         assert_eq!(again.measures, spectrum.measures);
+    }
+
+    #[test]
+    fn cells_and_words() {
+        let exact = |exact_rank, decided: &[&str]| Exact {
+            exact_rank,
+            decided_exactly: decided.iter().map(|key| key.to_string()).collect(),
+        };
+        let known = exact(Some(3), &["rank_at_0.01", "rank_at_0.5"]);
+        assert_eq!(
+            Exact::cells(Some(&known)).map(|(_, value)| value),
+            ["3", "rank_at_0.01 rank_at_0.5"]
+        );
+        assert_eq!(Exact::cells(None).map(|(_, value)| value), ["", ""]);
+        let text = known.sentence(4).replace('\u{a0}', " ");
+        assert!(
+            text.contains("is 3 of 4") && text.contains("above 1 % and 50 % of σ₁"),
+            "{text}"
+        );
+        let unknown = exact(None, &[]).sentence(4);
+        assert!(
+            unknown.contains("not known") && !unknown.contains("decided"),
+            "{unknown}"
+        );
     }
 
     #[test]

@@ -73,6 +73,8 @@ fn known(taus: &[f64]) -> Vec<(String, DataType)> {
         intervals: Vec::new(),
         route: Route::Gram,
     };
+    columns.push(column("exact_rank", DataType::UInt64));
+    columns.push(column("decided_exactly", list_of(DataType::Utf8)));
     let spectrum = Spectrum::of_values(certified, (3, 3), 0.0, taus);
     for prefix in PREFIXES {
         if prefix == "frequent_" {

@@ -297,6 +297,7 @@ fn csv_cells(model: &Model, feature: &Feature, taus: &[f64]) -> Vec<(String, Str
             .iter()
             .map(|(name, value)| (name.clone(), text(value))),
     );
+    cells.extend(Exact::cells(feature.spectrum.exact.as_ref()).map(|(name, value)| (name.to_string(), value)));
     // The columns are there for every line, whether the values are known or not.
     let names = Measures::new(&[], 0, 0, 0.0, taus).fields();
     for (prefix, spectrum) in [

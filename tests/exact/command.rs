@@ -34,6 +34,22 @@ fn the_range_becomes_a_number() {
     assert_eq!(feature["rank_at_0.5"], 1);
     assert_eq!(feature["exact_rank"], 3);
     assert_eq!(feature["decided_exactly"], serde_json::json!(["rank_at_0.01"]));
+    let beside = |name: &str| file.with_extension("report").join(name);
+    let mut csv = csv::Reader::from_path(beside("spectrum.csv")).unwrap();
+    let headers = csv.headers().unwrap().clone();
+    let line = csv.records().next().unwrap().unwrap();
+    let cell = |name: &str| &line[headers.iter().position(|header| header == name).unwrap()];
+    assert_eq!((cell("exact_rank"), cell("decided_exactly")), ("3", "rank_at_0.01"));
+    let parquet = std::fs::File::open(beside("spectrum.parquet")).unwrap();
+    let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(parquet).unwrap();
+    let batch = reader.build().unwrap().next().unwrap().unwrap();
+    let rank = batch.column_by_name("exact_rank").unwrap();
+    assert_eq!(rank.data_type(), &arrow_schema::DataType::UInt64);
+    assert_eq!(format!("{:?}", rank.slice(0, 1)).lines().nth(2), Some("  3,"));
+    let keys = batch.column_by_name("decided_exactly").unwrap();
+    assert!(format!("{keys:?}").contains("rank_at_0.01"), "{keys:?}");
+    let page = std::fs::read_to_string(beside("report.html")).unwrap();
+    assert!(page.contains("Its exact rank, over the rationals, is 3 of"));
 }
 
 /// Nothing open: the rows are not read again, and the rank is that of the intervals.

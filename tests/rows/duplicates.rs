@@ -35,6 +35,15 @@ fn exact_up_to_the_capacity() {
     assert!(!duplicates((0..=CAPACITY).map(number).collect()).exact);
 }
 
+/// Many rows, of which fewer are distinct than the first guess at the sampling level takes for likely.
+#[test]
+fn exact_also_where_most_rows_repeat() {
+    let (n, distinct) = (2_400_000, 800_000);
+    let found = duplicates((0..n).map(|i| number(i % distinct)).collect());
+    assert!(found.exact, "{found:?}");
+    assert_eq!((found.distinct_rows, found.largest_group), (distinct as u64, Some(3)));
+}
+
 #[test]
 fn nothing_repeats() {
     let n = 3_000_000;

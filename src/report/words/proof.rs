@@ -34,6 +34,9 @@ pub fn proof(spectrum: &Spectrum) -> String {
             text += &format!(" How many lie above {percent}\u{a0}% of σ₁, {count}, the intervals do not decide.");
         }
     }
+    if let Some(exact) = &spectrum.exact {
+        text += &format!(" {}", exact.sentence(spectrum.singular_values.len()));
+    }
     text
 }
 

@@ -2,7 +2,7 @@
 
 use super::RowCounts;
 use super::block::{Entry, Found, Keys, go_through, keys, multiply, square_of};
-use super::duplicates::{Distinct, sampled, stratum};
+use super::duplicates::{CAPACITY, Distinct, sampled, stratum};
 use crate::spectrum::SpectrumError;
 use crate::spectrum::certified::Tail;
 use crate::spectrum::gram::certify::rotation;
@@ -60,10 +60,27 @@ impl Right {
 /// # Errors
 /// [`SpectrumError`]: no factor, factors that do not fit, an entry that is not finite, norms above the range of f64.
 pub fn count_rows(table: &Table) -> Result<RowCounts, SpectrumError> {
-    count_rows_with(table, Distinct::default())
+    let rows = table.factors.first().map_or(0, Factor::rows);
+    let level = likely_level(rows, CAPACITY);
+    let mut counts = count_rows_from(table, level)?;
+    if level > 0 && counts.distinct.level == level {
+        // Fewer are distinct than was likely, and more of them fit.
+        counts.distinct = count_rows_from(table, 0)?.distinct;
+    }
+    Ok(counts)
 }
 
-pub(super) fn count_rows_with(table: &Table, distinct: Distinct) -> Result<RowCounts, SpectrumError> {
+/// A sampling level that is passed in a table most of whose rows are distinct. Where it is, the level is the same as if the pass had
+/// begun at 0: more hashes than the capacity are multiples of 2^level, and so of any lower power. It spares the keeping of
+/// hashes that are soon dropped.
+fn likely_level(rows: usize, capacity: usize) -> u32 {
+    let times = rows / (capacity + capacity / 4);
+    times.checked_ilog2().unwrap_or(0)
+}
+
+fn count_rows_from(table: &Table, level: u32) -> Result<RowCounts, SpectrumError> {
+    let mut distinct = Distinct::default();
+    distinct.level = level;
     let (rows, width) = values::shape(&table.factors)?;
     let (first, rest) = table.factors.split_first().ok_or(SpectrumError::NoFactor)?;
     let right = Right::of(first, rest, width)?;
