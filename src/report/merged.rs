@@ -14,8 +14,9 @@ use std::path::Path;
 /// [`ReportError::Spectrum`] where no table can be measured.
 pub fn model(partial: Partial, name: String, path: &Path, options: &Options) -> Result<Model, ReportError> {
     let mut notes = vec![format!(
-        "Added up from {} parts: what needs the rows themselves (the table before training, frequent rows, statistics of rows) is \
-         not known.",
+        "Added up from {} parts, which hold sums over the rows and no row: what needs the rows themselves is not known (statistics of \
+         rows, the spectra without the mean and weighted by use, the table before training, frequent rows). `mlet spectrum` on \
+         the whole table has it.",
         partial.parts.len()
     )];
     let (mut features, mut failed) = (Vec::new(), partial.failed);
