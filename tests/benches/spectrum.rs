@@ -30,7 +30,10 @@ fn main() -> Outcome<()> {
     let variable = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.into());
     let rounds: usize = variable("MLET_BENCH_ROUNDS", "7").parse()?;
     let folder = tempfile::tempdir()?;
-    println!("{} threads, medians of {rounds} interleaved rounds\n", rayon::current_num_threads());
+    println!(
+        "{} threads, medians of {rounds} interleaved rounds\n",
+        rayon::current_num_threads()
+    );
     println!("| table | method | median | × read | mlet is faster by | largest relative error above 1e-6·σ₁ |");
     println!("|---|---|---|---|---|---|");
     for shape in variable("MLET_BENCH_SHAPES", "10100000x16,1000000x64,6700000x8").split(',') {
@@ -62,7 +65,9 @@ fn table(path: &Path, shape: &str, rounds: usize) -> Outcome<()> {
             }
             Ok(())
         };
-        timed("one read pass", &mut || Ok((clocked(|| read_pass(&factors[0])).0, Vec::new())))?;
+        timed("one read pass", &mut || {
+            Ok((clocked(|| read_pass(&factors[0])).0, Vec::new()))
+        })?;
         timed("mlet, certified", &mut || {
             let (seconds, result) = clocked(|| certified_values(factors, Accuracy::default()));
             Ok((seconds, result?.sigma))
@@ -92,8 +97,15 @@ fn table(path: &Path, shape: &str, rounds: usize) -> Outcome<()> {
             seconds / own
         );
     }
-    let width = reference.intervals.iter().map(|i| i.relative_width()).fold(0.0, f64::max);
-    println!("| {shape} | proved width of the widest interval | {width:.1e} ({:?}) | | | |", reference.route);
+    let width = reference
+        .intervals
+        .iter()
+        .map(|i| i.relative_width())
+        .fold(0.0, f64::max);
+    println!(
+        "| {shape} | proved width of the widest interval | {width:.1e} ({:?}) | | | |",
+        reference.route
+    );
     Ok(())
 }
 
