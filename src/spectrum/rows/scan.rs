@@ -79,8 +79,10 @@ fn likely_level(rows: usize, capacity: usize) -> u32 {
 }
 
 fn count_rows_from(table: &Table, level: u32) -> Result<RowCounts, SpectrumError> {
-    let mut distinct = Distinct::default();
-    distinct.level = level;
+    let distinct = Distinct {
+        level,
+        ..Distinct::default()
+    };
     let (rows, width) = values::shape(&table.factors)?;
     let (first, rest) = table.factors.split_first().ok_or(SpectrumError::NoFactor)?;
     let right = Right::of(first, rest, width)?;
