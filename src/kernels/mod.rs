@@ -8,6 +8,7 @@ pub mod concat;
 mod encode;
 pub mod factor;
 pub mod gather;
+pub mod gram;
 pub mod interaction;
 pub mod linear;
 pub mod loss;
@@ -52,6 +53,8 @@ pub enum Operation {
     Update(update::Update),
     /// A step of the touched rows
     UpdateRows(update_rows::UpdateRows),
+    /// The Gram matrix of a table
+    Gram(gram::Gram),
 }
 
 impl Operation {
@@ -75,6 +78,7 @@ impl Operation {
             Self::Loss(op) => op.cpu(memory),
             Self::Update(op) => op.cpu(memory),
             Self::UpdateRows(op) => op.cpu(memory),
+            Self::Gram(op) => op.cpu(memory),
         }
     }
 
@@ -101,6 +105,7 @@ impl Operation {
             Self::Loss(op) => op.gpu(gpu),
             Self::Update(op) => op.gpu(gpu),
             Self::UpdateRows(op) => op.gpu(gpu),
+            Self::Gram(op) => op.gpu(gpu),
         }
     }
 }

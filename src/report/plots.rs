@@ -10,11 +10,13 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, IntoFont, RGBColor, ShapeStyle, TextStyle, register_font};
 
 mod arms;
+mod history;
 mod overview;
 mod quality;
 mod spectra;
 
 pub use arms::{ArmPoint, arms};
+pub use history::{HistoryPlot, history};
 pub use overview::{OverviewRow, overview};
 pub use quality::{QualityLine, quality};
 pub use spectra::{Kind, Line, SpectraPlot, spectra};

@@ -4,6 +4,7 @@
 mod drivers;
 
 mod dense;
+mod gram;
 mod plan;
 mod sparse;
 
@@ -12,7 +13,11 @@ use plan::Plan;
 
 #[test]
 fn every_entry_point_agrees_with_its_twin() {
-    let plans: Vec<Plan> = dense::plans().into_iter().chain(sparse::plans()).collect();
+    let plans: Vec<Plan> = dense::plans()
+        .into_iter()
+        .chain(sparse::plans())
+        .chain(gram::plans())
+        .collect();
     drivers::on_each(None, |driver, mut gpu| {
         let worst = plans.iter().map(|plan| match plan.check(driver, &mut gpu) {
             Ok(ratio) => (ratio, &plan.name),
@@ -38,7 +43,26 @@ fn every_entry_point_agrees_with_its_twin() {
 }
 
 /// Faults that a shader might have: the family of products, the plans that must notice, this text, replaced by that.
-const FAULTS: [(Family, &str, &str, &str); 18] = [
+const FAULTS: [(Family, &str, &str, &str); 22] = [
+    (
+        Family::Rows,
+        "gram",
+        "b < blocks; b += STRIPS",
+        "b + 1u < blocks; b += STRIPS",
+    ),
+    (
+        Family::Rows,
+        "gram",
+        "min(q.block, q.rows - start), at, at",
+        "q.block, at, at",
+    ),
+    (
+        Family::Tiled,
+        "gram",
+        "q.first * q.left4, q.right, 0u",
+        "q.first * q.left4, 0u, 0u",
+    ),
+    (Family::Rows, "gram", "q.onto == 1u", "q.onto == 2u"),
     (Family::Rows, "linear", "k < p.inner; k++", "k + 1u < p.inner; k++"),
     (Family::Rows, "linear", "k4 < (p.inner + 3u) / 4u", "k4 < p.inner / 4u"),
     (Family::Rows, "linear", "min(row + 1u, last)", "min(row, last)"),
@@ -107,7 +131,11 @@ const FAULTS: [(Family, &str, &str, &str); 18] = [
 #[test]
 fn a_fault_in_a_shader_is_noticed() {
     let _turn = drivers::turn();
-    let plans: Vec<Plan> = dense::plans().into_iter().chain(sparse::plans()).collect();
+    let plans: Vec<Plan> = dense::plans()
+        .into_iter()
+        .chain(sparse::plans())
+        .chain(gram::plans())
+        .collect();
     let Some(adapter) = drivers::all().into_iter().next() else {
         return;
     };

@@ -29,6 +29,8 @@ pub struct Plan {
     subtracted: Vec<Floats>,
     /// Stated magnitudes.
     stated: Vec<(Floats, Vec<f64>)>,
+    /// Buffers that are not compared.
+    scratch: Vec<Floats>,
     constant: f64,
     operation: Option<Operation>,
     random: ChaCha8Rng,
@@ -46,6 +48,7 @@ impl Plan {
             whole: Vec::new(),
             subtracted: Vec::new(),
             stated: Vec::new(),
+            scratch: Vec::new(),
             constant: 0.0,
             operation: None,
             random: ChaCha8Rng::seed_from_u64(seed),
@@ -133,6 +136,11 @@ impl Plan {
         self.stated.push((buffer, magnitudes));
     }
 
+    /// What is left in this buffer is nobody's.
+    pub fn leave_out(&mut self, buffer: Floats) {
+        self.scratch.push(buffer);
+    }
+
     /// The operation, and the bound's constant. Zero: every bit must agree.
     pub fn runs(mut self, operation: Operation, constant: f64) -> Self {
         self.operation = Some(operation);
@@ -202,6 +210,9 @@ impl Plan {
         let device = device.map_err(|error| format!("{} on {driver}: {error}", self.name))?;
         let mut worst = 0.0f64;
         for (buffer, (truth, magnitude)) in truth.iter().zip(&magnitude).enumerate() {
+            if self.scratch.contains(&Floats(buffer)) {
+                continue;
+            }
             for (at, (&truth, &magnitude)) in truth.iter().zip(magnitude).enumerate() {
                 let bound = self.constant * (UNIT * magnitude.abs() + FLUSHED);
                 for (who, value) in [("CPU f32", cpu[buffer][at]), (driver, f64::from(device[buffer][at]))] {

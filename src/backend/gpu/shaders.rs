@@ -61,9 +61,23 @@ pub const LOSS: Shader = shader!("loss", "loss.wgsl");
 pub const UPDATE: Shader = shader!("update", "update.wgsl", "common/item.wgsl");
 /// A step of the touched rows.
 pub const UPDATE_ROWS: Shader = shader!("update_rows", "update_rows.wgsl", "common/item.wgsl");
+/// Gram matrices of the tables, for GPUs.
+pub const GRAM_TILED: Shader = shader!(
+    "gram/tiled",
+    "gram.wgsl",
+    "common/product.wgsl",
+    "common/product_tiled.wgsl"
+);
+/// Gram matrices of the tables, for CPU drivers.
+pub const GRAM_ROWS: Shader = shader!(
+    "gram/rows",
+    "gram.wgsl",
+    "common/product.wgsl",
+    "common/product_rows.wgsl"
+);
 
 /// Every shader, for the tests.
-pub const ALL: [Shader; 11] = [
+pub const ALL: [Shader; 13] = [
     LINEAR_TILED,
     LINEAR_ROWS,
     FACTOR_TILED,
@@ -75,4 +89,6 @@ pub const ALL: [Shader; 11] = [
     LOSS,
     UPDATE,
     UPDATE_ROWS,
+    GRAM_TILED,
+    GRAM_ROWS,
 ];
