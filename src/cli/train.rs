@@ -111,6 +111,10 @@ pub struct Args {
     /// Steps between checkpoints; 0: at the end and on Ctrl-C [default: 0]
     #[arg(long, value_name = "STEPS")]
     checkpoint_every: Option<u64>,
+    /// Steps between lines of metrics.jsonl with the singular values and the effective rank of every table; 0: none. The report
+    /// of `mlet spectrum` then shows them over the steps; the trained model is the same with and without [default: 0]
+    #[arg(long, value_name = "STEPS")]
+    spectrum_every: Option<u64>,
     /// Steps between lines of metrics.jsonl with the predicted and the actual change of leading singular values; 0: none.
     /// Plain SGD only; the trained model is the same with and without [default: 0]
     #[arg(long, value_name = "EVERY")]
@@ -238,6 +242,7 @@ fn flags(args: &Args) -> toml::Table {
     put("training", "loss", text(&args.loss));
     put("training", "log_every", integer(args.log_every));
     put("training", "checkpoint_every", integer(args.checkpoint_every));
+    put("training", "spectrum_every", integer(args.spectrum_every));
     put("training", "monitor_dynamics", integer(args.monitor_dynamics));
     let names = |names: &Vec<String>| toml::Value::Array(names.iter().cloned().map(toml::Value::String).collect());
     put(

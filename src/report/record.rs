@@ -102,6 +102,8 @@ pub struct Feature {
     pub weighted: Option<Spectrum>,
     /// For each of [`advice::SHARES`] the least d' that keeps it, and the bytes that saves.
     pub advice: Vec<Advice>,
+    /// How its singular values moved while it was trained (`mlet train --spectrum-every`); null where nobody looked.
+    pub history: Option<Vec<Snapshot>>,
 }
 
 impl Feature {

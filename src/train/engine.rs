@@ -132,6 +132,20 @@ impl Engine {
         }
     }
 
+    /// Runs a program that needs no batch; on a GPU this returns before the work is done.
+    pub fn run(&mut self, program: &Program) -> Result<(), EngineError> {
+        match (self, program) {
+            (Self::Cpu(cpu), Program::Cpu(operations)) => {
+                let memory = &mut cpu.memory;
+                cpu.threads
+                    .install(|| operations.iter().for_each(|operation| operation.cpu(memory)));
+                Ok(())
+            }
+            (Self::Gpu(gpu), Program::Gpu(program)) => Ok(gpu.enqueue(&[], program)?),
+            _ => Err(EngineError::OtherBackend),
+        }
+    }
+
     /// Reads a part of a buffer, after everything that was enqueued before.
     pub fn read(&mut self, buffer: Floats, range: Range<usize>) -> Result<Vec<f32>, EngineError> {
         match self {

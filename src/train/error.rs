@@ -112,6 +112,16 @@ pub enum TrainError {
         /// Why
         source: VelocityError,
     },
+    /// A table's singular values cannot be had.
+    #[error(
+        "the table of {feature} holds numbers that are not finite after {step} steps: training diverged; try a smaller --learning-rate"
+    )]
+    TableNotFinite {
+        /// The feature
+        feature: String,
+        /// Steps done
+        step: u64,
+    },
     /// Row numbers do not fit 32 bits.
     #[error("{data}: {what} is {size}, more than the 4,294,967,295 that 32-bit numbers count: {remedy}")]
     TooLarge {

@@ -4,6 +4,7 @@ use super::dynamics::Dynamics;
 use super::error::TrainError;
 use super::folder::write_beside;
 use super::network::LOSS_SLOTS;
+use super::spectra::Snapshot;
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
@@ -34,6 +35,8 @@ pub enum Line {
     Metric(Metric),
     /// How a feature's singular values moved.
     Dynamics(Dynamics),
+    /// What a feature's singular values are.
+    Spectrum(Snapshot),
 }
 
 impl Line {
@@ -42,6 +45,7 @@ impl Line {
         match self {
             Self::Metric(metric) => metric.step,
             Self::Dynamics(dynamics) => dynamics.step,
+            Self::Spectrum(snapshot) => snapshot.step,
         }
     }
 }
@@ -71,7 +75,7 @@ impl Log {
                 match serde_json::from_str::<Line>(&line) {
                     Ok(found) if found.step() > start => break,
                     Ok(Line::Metric(metric)) => last = Some(metric),
-                    Ok(Line::Dynamics(_)) => {}
+                    Ok(Line::Dynamics(_) | Line::Spectrum(_)) => {}
                     Err(_) => break,
                 }
                 kept.extend_from_slice(line.as_bytes());
@@ -139,6 +143,10 @@ impl Log {
 
     pub(super) fn dynamics(&mut self, dynamics: &Dynamics) -> Result<(), TrainError> {
         self.line(dynamics)
+    }
+
+    pub(super) fn snapshot(&mut self, snapshot: &Snapshot) -> Result<(), TrainError> {
+        self.line(snapshot)
     }
 
     fn line(&mut self, line: &impl Serialize) -> Result<(), TrainError> {

@@ -15,6 +15,7 @@ pub mod network;
 pub mod parameters;
 pub mod run;
 pub mod schedule;
+pub mod spectra;
 pub mod state;
 pub mod step;
 pub mod summary;

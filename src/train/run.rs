@@ -8,6 +8,7 @@ use super::evaluate::Evaluator;
 use super::folder::write_beside;
 use super::log::Log;
 use super::network::{BatchBuffers, LOSS_SLOTS};
+use super::spectra::Watch;
 use super::state::Model;
 use super::step;
 use super::summary::{Summary, TableBytes};
@@ -123,6 +124,7 @@ struct Run<'a> {
     losses: Floats,
     program: Program,
     monitor: Option<Monitor>,
+    watch: Option<Watch>,
     start: u64,
     end: u64,
 }
@@ -141,6 +143,7 @@ impl<'a> Run<'a> {
         let step = step::build(architecture, parameters, config.training.batch_size, loss, &mut engine)?;
         let monitor = Monitor::new(config, architecture, step.grad_rows)?;
         let program = engine.compile(step.operations)?;
+        let watch = Watch::new(config, &model, &mut engine)?;
         let all = config.training.epochs * steps_per_epoch(config, dataset.schema.rows.train);
         let end = config.training.max_steps.map_or(all, |max| max.min(all));
         Ok(Self {
@@ -153,6 +156,7 @@ impl<'a> Run<'a> {
             losses: step.losses,
             program,
             monitor,
+            watch,
             start,
             end,
         })
@@ -165,6 +169,9 @@ impl<'a> Run<'a> {
         }
         observer.begin(&self.engine.description(), self.start, self.end);
         let mut log = Log::open(&self.folder.metrics(), self.start)?;
+        if self.start == 0 {
+            self.look(&mut log, 0)?;
+        }
         let done = self.steps(&examples, &mut log, observer, stop)?;
         self.write_checkpoint(done)?;
         if done < self.end {
@@ -195,6 +202,7 @@ impl<'a> Run<'a> {
             let done = step + 1;
             self.take_step(batch, done, log)?;
             log.count(batch.counts[0]);
+            self.look(log, done)?;
             observer.step(done);
             let stopping = stop.load(Ordering::Relaxed);
             if done % config.training.log_every == 0 || done == self.end || stopping {
@@ -223,6 +231,17 @@ impl<'a> Run<'a> {
             for line in monitor.after(before, &mut self.engine, &self.model, batch, done)? {
                 log.dynamics(&line)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Writes down the singular values of every table after `done` steps, where that is due.
+    fn look(&mut self, log: &mut Log, done: u64) -> Result<(), TrainError> {
+        let Some(watch) = self.watch.as_ref().filter(|watch| watch.due(done, self.end)) else {
+            return Ok(());
+        };
+        for snapshot in watch.look(&mut self.engine, &self.model, done)? {
+            log.snapshot(&snapshot)?;
         }
         Ok(())
     }

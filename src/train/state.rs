@@ -205,6 +205,7 @@ fn checkpoint_config(config: &Config) -> Config {
     (config.data, config.device, config.threads) = (Default::default(), "auto".into(), 0);
     let unwatched = Training::default();
     config.training.monitor_dynamics = unwatched.monitor_dynamics;
+    config.training.spectrum_every = unwatched.spectrum_every;
     config.training.monitor_features = unwatched.monitor_features;
     config.training.monitor_values = unwatched.monitor_values;
     config

@@ -13,7 +13,7 @@ fn dynamics(run: &Path) -> Vec<Dynamics> {
     let lines = text.lines().map(|line| serde_json::from_str::<Line>(line).unwrap());
     let looks = lines.filter_map(|line| match line {
         Line::Dynamics(dynamics) => Some(dynamics),
-        Line::Metric(_) => None,
+        Line::Metric(_) | Line::Spectrum(_) => None,
     });
     looks.collect()
 }

@@ -161,6 +161,8 @@ pub struct Training {
     pub log_every: u64,
     /// Steps between checkpoints; 0: only at the end and on Ctrl-C.
     pub checkpoint_every: u64,
+    /// Steps between looks at the singular values of every table, written to `metrics.jsonl`; 0: never. Does not change the result.
+    pub spectrum_every: u64,
     /// Steps between looks at how singular values move, written to `metrics.jsonl`; 0: never. Does not change the result.
     pub monitor_dynamics: u64,
     /// The features looked at; none named: the three with the largest tables.
@@ -233,6 +235,7 @@ impl Default for Training {
             loss: Loss::Bce,
             log_every: 100,
             checkpoint_every: 0,
+            spectrum_every: 0,
             monitor_dynamics: 0,
             monitor_features: Vec::new(),
             monitor_values: 3,
