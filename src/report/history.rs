@@ -1,11 +1,15 @@
-//! What a run knows of its tables beyond their values: how they began, and how often each row was used.
+//! What a run knows of its tables beyond their values: how they began, how often each row was used, and their singular values
+//! while it trained.
 
+use std::io::BufRead;
 use std::path::Path;
 
 use crate::data::dataset::Dataset;
 use crate::model::config::Config;
 use crate::spectrum::table::{Factor, Table};
 use crate::train::initialize::initial_factors;
+use crate::train::run::{Line, RunFolder};
+use crate::train::spectra::Snapshot;
 
 /// Fills [`Table::initial`] and [`Table::frequencies`] of the tables of the run in `folder`, from its `config.toml` and the
 /// data set it was trained on. Gives a note for each thing that cannot be had; the report goes on without it.
@@ -47,6 +51,20 @@ pub fn join(folder: &Path, tables: &mut [Table]) -> Vec<String> {
         Ok(dataset) => notes.extend(tables.iter_mut().filter_map(|table| frequencies(&dataset, table))),
     }
     notes
+}
+
+/// The looks of `mlet train --spectrum-every` in the run's `metrics.jsonl`, in its order; none where it did not look, or where
+/// there is no such file. What is no line of the log, as the last one of a run that still writes, is passed over.
+pub fn snapshots(folder: &Path) -> Vec<Snapshot> {
+    let Ok(file) = std::fs::File::open(RunFolder(folder.to_path_buf()).metrics()) else {
+        return Vec::new();
+    };
+    let lines = std::io::BufReader::new(file).lines().map_while(Result::ok);
+    let looks = lines.filter_map(|line| match serde_json::from_str::<Line>(&line) {
+        Ok(Line::Spectrum(snapshot)) => Some(snapshot),
+        _ => None,
+    });
+    looks.collect()
 }
 
 /// Fills in one table's frequencies; a note where they cannot be had.

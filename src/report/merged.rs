@@ -75,5 +75,6 @@ fn feature(table: &PartialTable, taus: &[f64]) -> Result<Feature, SpectrumError>
         row_statistics: None,
         centred: None,
         weighted: None,
+        history: None,
     })
 }

@@ -4,15 +4,17 @@
 //! - [`words`]: the same in words.
 //! - [`row_words`]: what is worth saying of a table's rows.
 //! - [`plots`]: each plot as SVG and PNG.
+//! - `csv`: the measures a line a feature, and the singular values a line each.
 //! - [`parquet`]: the records in typed columns.
 //! - [`page`]: the one self-contained HTML file.
 //! - [`exact`]: counts that intervals leave open, decided over the integers (`--exact`).
-//! - [`history`]: a run's start and its row frequencies, joined to its tables.
+//! - [`history`]: a run's start, its row frequencies and its spectra while it trained.
 //! - [`quality`]: what compressing a model did, and its quality against bytes.
 //! - [`merged`]: a table that was measured in parts, from their sums.
 //! - [`run`]: from paths to a report on disk.
 //! - [`study`]: a study's results on disk; [`study_ranks`]: planted ranks beside recovered ones.
 
+mod csv;
 pub mod exact;
 pub mod history;
 pub mod merged;

@@ -17,7 +17,7 @@ mod multiples;
 mod section;
 mod table;
 
-pub use gallery::{NamedPlot, plots};
+pub use gallery::{FeaturePlots, Gallery, NamedPlot, plots};
 
 /// The page and what it includes.
 const TEMPLATES: [(&str, &str); 3] = [
@@ -89,7 +89,7 @@ pub struct Preface {
 ///
 /// # Errors
 /// [`PageError::Template`], which would be a fault of this program.
-pub fn page(report: &Report, plots: &[NamedPlot], preface: Option<&Preface>) -> Result<String, PageError> {
+pub fn page(report: &Report, plots: &Gallery, preface: Option<&Preface>) -> Result<String, PageError> {
     let names = report.feature_names();
     let several = report.models.len() > 1;
     let has = |test: fn(&Feature) -> bool| report.models.iter().flat_map(|m| &m.features).any(test);
@@ -98,9 +98,9 @@ pub fn page(report: &Report, plots: &[NamedPlot], preface: Option<&Preface>) -> 
         frequents: has(|f| f.frequent.is_some()),
         savings: has(|f| at_99(f).is_some()),
     };
-    let sections = names.iter().zip(plots.iter().skip(1)).enumerate();
+    let sections = names.iter().zip(&plots.features).enumerate();
     let sections = sections
-        .map(|(i, (name, plot))| section(report, i, name, plot))
+        .map(|(i, (name, plots))| section(report, i, name, plots))
         .collect();
     let view = minijinja::Value::from(minijinja::value::Serde(View {
         title: preface.map_or_else(|| title(report), |preface| preface.title.clone()),
@@ -123,7 +123,7 @@ pub fn page(report: &Report, plots: &[NamedPlot], preface: Option<&Preface>) -> 
         },
         num_features: names.len(),
         sections,
-        overview: plots.first().map(|p| p.plot.svg.as_str()).filter(|_| names.len() > 1),
+        overview: Some(plots.overview.plot.svg.as_str()).filter(|_| names.len() > 1),
         overview_left: names.len().saturating_sub(OVERVIEW),
         min_frequency: report.min_frequency,
         notes: notes(report),

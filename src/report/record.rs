@@ -10,6 +10,7 @@ use crate::spectrum::rows::RowStatistics;
 use crate::spectrum::sources::LeftOut;
 use crate::spectrum::table::{Factor, Table};
 use crate::spectrum::{Accuracy, CertifiedSpectrum, Route, SpectrumError, certified_values};
+use crate::train::spectra::Snapshot;
 
 /// One spectrum: of a table, of its start, or of some of its rows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -147,6 +148,7 @@ impl Feature {
             row_statistics: None,
             centred: None,
             weighted: None,
+            history: None,
         })
     }
 
@@ -243,86 +245,4 @@ impl Report {
         // No map with keys that are not strings, no number that is not finite: nothing that JSON cannot hold.
         text.expect("a report of strings and finite numbers") + "\n"
     }
-
-    /// The text of `spectrum.csv`: a header, then one line a feature and model. Empty where not known or undefined.
-    ///
-    /// # Errors
-    /// Only what the csv writer reports for memory, which is never.
-    pub fn csv(&self) -> Result<String, csv::Error> {
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        for (at, model) in self.models.iter().enumerate() {
-            for (place, feature) in model.features.iter().enumerate() {
-                let cells = csv_cells(model, feature, &self.taus);
-                if at == 0 && place == 0 {
-                    writer.write_record(cells.iter().map(|(name, _)| name))?;
-                }
-                writer.write_record(cells.iter().map(|(_, value)| value))?;
-            }
-        }
-        let bytes = writer.into_inner().map_err(|e| csv::Error::from(e.into_error()))?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    }
-}
-
-/// Names and values of one line of the CSV file.
-fn csv_cells(model: &Model, feature: &Feature, taus: &[f64]) -> Vec<(String, String)> {
-    let text = |value: &serde_json::Value| match value {
-        serde_json::Value::Null => String::new(),
-        value => value.to_string(),
-    };
-    let mut cells = vec![
-        ("model".to_string(), model.name.clone()),
-        ("feature".to_string(), feature.name.clone()),
-        ("n".to_string(), feature.n.to_string()),
-        ("d".to_string(), feature.d.to_string()),
-        (
-            "inner_dim".to_string(),
-            feature.inner_dim.map(|k| k.to_string()).unwrap_or_default(),
-        ),
-        ("depth".to_string(), feature.depth.to_string()),
-        ("parameters".to_string(), feature.parameters.to_string()),
-        (
-            "largest_singular_value".to_string(),
-            feature
-                .spectrum
-                .singular_values
-                .first()
-                .map(f64::to_string)
-                .unwrap_or_default(),
-        ),
-    ];
-    cells.extend(
-        feature
-            .spectrum
-            .measures
-            .fields()
-            .iter()
-            .map(|(name, value)| (name.clone(), text(value))),
-    );
-    cells.extend(Exact::cells(feature.spectrum.exact.as_ref()).map(|(name, value)| (name.to_string(), value)));
-    // The columns are there for every line, whether the values are known or not.
-    let names = Measures::new(&[], 0, 0, 0.0, taus).fields();
-    for (prefix, spectrum) in [
-        ("initial", feature.initial.as_ref()),
-        ("frequent", feature.frequent.as_ref().map(|f| &f.spectrum)),
-        ("centred", feature.centred.as_ref()),
-        ("weighted", feature.weighted.as_ref()),
-    ] {
-        cells.push((
-            format!("{prefix}_rows"),
-            spectrum.map(|s| s.rows.to_string()).unwrap_or_default(),
-        ));
-        match spectrum {
-            Some(s) => cells.extend(
-                s.measures
-                    .fields()
-                    .iter()
-                    .map(|(n, v)| (format!("{prefix}_{n}"), text(v))),
-            ),
-            None => cells.extend(names.iter().map(|(n, _)| (format!("{prefix}_{n}"), String::new()))),
-        }
-    }
-    cells.extend(feature.advice.iter().flat_map(Advice::cells));
-    cells.extend(feature.row_cells());
-    cells
 }

@@ -151,10 +151,10 @@ fn model(
         left_out,
         ..
     } = source;
-    let mut notes = if path.is_dir() {
-        history::join(&path, &mut tables)
+    let (mut notes, snapshots) = if path.is_dir() {
+        (history::join(&path, &mut tables), history::snapshots(&path))
     } else {
-        Vec::new()
+        (Vec::new(), Vec::new())
     };
     let count = tables.len();
     let mut features = Vec::with_capacity(count);
@@ -167,6 +167,8 @@ fn model(
         }
         match feature {
             Ok(mut feature) => {
+                let looks = snapshots.iter().filter(|look| look.feature == feature.name);
+                feature.history = Some(looks.cloned().collect()).filter(|looks: &Vec<_>| !looks.is_empty());
                 if options.exact {
                     notes.extend(exact::decide(&mut feature, &table, options.min_frequency));
                 }
@@ -197,7 +199,7 @@ fn model(
     })
 }
 
-/// Writes `spectrum.json`, `spectrum.csv`, `spectrum.parquet`, `report.html` and `plots/*.png` into `out`, each beside its place and then
+/// Writes `spectrum.json`, `spectrum.csv`, `singular_values.csv`, `spectrum.parquet`, `report.html` and `plots/*.png` into `out`, each beside its place and then
 /// renamed over it. The page comes last: where it stands, all that it refers to stands too. Gives its path.
 ///
 /// # Errors
@@ -223,16 +225,21 @@ pub fn write_with(
     })?;
     let plots =
         page::plots(report, &mut |done, all| progress(Progress::Drawing(done, all))).map_err(PageError::from)?;
-    for plot in &plots {
+    for plot in plots.all() {
         replace(&folder.join(format!("{}.png", plot.name)), &plot.plot.png)?;
     }
     replace(&out.join("spectrum.json"), report.json().as_bytes())?;
-    let csv = out.join("spectrum.csv");
-    let text = report.csv().map_err(|e| ReportError::Write {
-        path: csv.clone(),
-        source: std::io::Error::other(e),
-    })?;
-    replace(&csv, text.as_bytes())?;
+    for (name, text) in [
+        ("spectrum.csv", report.csv()),
+        ("singular_values.csv", report.singular_values_csv()),
+    ] {
+        let path = out.join(name);
+        let text = text.map_err(|e| ReportError::Write {
+            path: path.clone(),
+            source: std::io::Error::other(e),
+        })?;
+        replace(&path, text.as_bytes())?;
+    }
     let parquet = out.join("spectrum.parquet");
     let bytes = super::parquet::parquet(report).map_err(|e| ReportError::Write {
         path: parquet.clone(),

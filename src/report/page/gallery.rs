@@ -1,7 +1,10 @@
 //! The plots of a report, with the names of their files.
 
-use crate::report::plots::{Kind, Line, OverviewRow, Plot, PlotError, SpectraPlot, overview, spectra};
+use crate::report::plots::{
+    HistoryPlot, Kind, Line, OverviewRow, Plot, PlotError, SpectraPlot, history, overview, spectra,
+};
 use crate::report::record::{Report, Spectrum};
+
 /// Features beyond this many are left out of the overview plot, smallest first; each still has its own plot.
 pub(super) const OVERVIEW: usize = 26;
 /// With more models than this, plots show only what the tables are in the end.
@@ -15,13 +18,39 @@ pub struct NamedPlot {
     pub plot: Plot,
 }
 
-/// All plots of a report: the overview first, then one a feature in the order of [`Report::feature_names`].
+/// All plots of a report.
+pub struct Gallery {
+    /// Every feature's share of its directions in use.
+    pub overview: NamedPlot,
+    /// In the order of [`Report::feature_names`].
+    pub features: Vec<FeaturePlots>,
+}
+
+/// The plots of one feature.
+pub struct FeaturePlots {
+    /// The spectra of all models.
+    pub spectra: NamedPlot,
+    /// σ over the steps of training, with the model's place: one a model that was watched.
+    pub histories: Vec<(usize, NamedPlot)>,
+}
+
+impl Gallery {
+    /// Each plot, in the order of the page.
+    pub fn all(&self) -> impl Iterator<Item = &NamedPlot> {
+        let features = self.features.iter();
+        let of_features =
+            features.flat_map(|f| std::iter::once(&f.spectra).chain(f.histories.iter().map(|(_, plot)| plot)));
+        std::iter::once(&self.overview).chain(of_features)
+    }
+}
+
+/// Draws all plots of a report.
 ///
 /// `progress` is called with the number of plots done and to do.
 ///
 /// # Errors
 /// [`PlotError`] from the drawing library.
-pub fn plots(report: &Report, progress: &mut dyn FnMut(usize, usize)) -> Result<Vec<NamedPlot>, PlotError> {
+pub fn plots(report: &Report, progress: &mut dyn FnMut(usize, usize)) -> Result<Gallery, PlotError> {
     let names = report.feature_names();
     let models: Vec<&str> = report.models.iter().map(|m| m.name.as_str()).collect();
     let rows: Vec<OverviewRow> = names
@@ -29,10 +58,13 @@ pub fn plots(report: &Report, progress: &mut dyn FnMut(usize, usize)) -> Result<
         .take(OVERVIEW)
         .map(|name| overview_row(report, name))
         .collect();
-    let mut made = vec![NamedPlot {
-        name: "overview".into(),
-        plot: overview(&models, &rows)?,
-    }];
+    let mut made = Gallery {
+        overview: NamedPlot {
+            name: "overview".into(),
+            plot: overview(&models, &rows)?,
+        },
+        features: Vec::with_capacity(names.len()),
+    };
     for (done, name) in names.iter().enumerate() {
         progress(done, names.len());
         let plot = spectra(&SpectraPlot {
@@ -42,12 +74,35 @@ pub fn plots(report: &Report, progress: &mut dyn FnMut(usize, usize)) -> Result<
             tau: report.taus.first().copied().unwrap_or(0.01),
             min_frequency: report.min_frequency,
         })?;
-        made.push(NamedPlot {
+        let spectra = NamedPlot {
             name: file_name(name, &made),
             plot,
+        };
+        made.features.push(FeaturePlots {
+            spectra,
+            histories: Vec::new(),
         });
+        for (place, plot) in histories(report, name)? {
+            let name = file_name(&format!("{name}.history"), &made);
+            made.features[done].histories.push((place, NamedPlot { name, plot }));
+        }
     }
     progress(names.len(), names.len());
+    Ok(made)
+}
+
+/// One a model that was watched while it trained.
+fn histories(report: &Report, feature: &str) -> Result<Vec<(usize, Plot)>, PlotError> {
+    let mut made = Vec::new();
+    for (place, _, f) in report.of_feature(feature) {
+        let Some(looks) = &f.history else { continue };
+        let plot = history(&HistoryPlot {
+            title: feature,
+            model: place,
+            snapshots: looks.iter().map(|look| (look.step, &look.singular_values[..])).collect(),
+        })?;
+        made.push((place, plot));
+    }
     Ok(made)
 }
 
@@ -94,7 +149,7 @@ fn lines(report: &Report, name: &str) -> Vec<Line> {
 }
 
 /// A file name that any system takes and that no earlier plot has.
-fn file_name(feature: &str, earlier: &[NamedPlot]) -> String {
+fn file_name(feature: &str, earlier: &Gallery) -> String {
     let safe: String = feature
         .chars()
         .map(|c| {
@@ -112,7 +167,7 @@ fn file_name(feature: &str, earlier: &[NamedPlot]) -> String {
         safe
     };
     // Compared without case: two files on some systems, one on others.
-    let taken = |name: &str| earlier.iter().any(|p| p.name.eq_ignore_ascii_case(name));
+    let taken = |name: &str| earlier.all().any(|p| p.name.eq_ignore_ascii_case(name));
     let mut name = safe.clone();
     let mut count = 2;
     while taken(&name) {

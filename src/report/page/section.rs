@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::extras::{at_99, row_facts};
-use super::gallery::NamedPlot;
+use super::gallery::{FeaturePlots, NamedPlot};
 use crate::report::plots::SERIES;
 use crate::report::record::{Feature, Report};
 use crate::report::words::{bytes, percent, proof, sentence, thousands};
@@ -17,6 +17,14 @@ pub(super) struct Section<'a> {
     shape: String,
     sentences: Vec<Said<'a>>,
     grids: Vec<Grid>,
+    plot: Figure,
+    histories: Vec<Figure>,
+}
+
+/// A plot and its file.
+#[derive(Serialize)]
+struct Figure {
+    caption: String,
     svg: String,
     png: String,
 }
@@ -86,7 +94,7 @@ fn shape(f: &Feature) -> String {
 }
 
 /// The section of the feature called `name`.
-pub(super) fn section<'a>(report: &'a Report, anchor: usize, name: &'a str, plot: &NamedPlot) -> Section<'a> {
+pub(super) fn section<'a>(report: &'a Report, anchor: usize, name: &'a str, plots: &FeaturePlots) -> Section<'a> {
     let several = report.models.len() > 1;
     let mut shapes: Vec<String> = Vec::new();
     let (mut sentences, mut narrower, mut rows) = (Vec::new(), Vec::new(), Vec::new());
@@ -119,10 +127,43 @@ pub(super) fn section<'a>(report: &'a Report, anchor: usize, name: &'a str, plot
         anchor,
         feature: name,
         shape: shapes.join("; "),
-        svg: labelled(&plot.plot.svg, &spoken.join(" ")),
-        png: format!("plots/{}.png", plot.name),
+        plot: figure(&plots.spectra, String::new(), &spoken.join(" ")),
+        histories: histories(report, name, plots),
         sentences,
         grids: grids.into_iter().flatten().collect(),
+    }
+}
+
+/// σ over steps, a figure a model that was watched.
+fn histories(report: &Report, feature: &str, plots: &FeaturePlots) -> Vec<Figure> {
+    let of = |(place, plot): &(usize, NamedPlot)| {
+        let looks = report.of_feature(feature).find(|(at, ..)| at == place);
+        let (_, model, f) = looks?;
+        let looks = f.history.as_ref()?;
+        let name = if report.models.len() > 1 {
+            format!("{}: ", model.name)
+        } else {
+            String::new()
+        };
+        let [first, last] = [looks.first()?, looks.last()?];
+        let caption = format!("{name}σ over the steps of training");
+        let spoken = format!(
+            "{caption}: effective rank {:.1} at step {}, {:.1} at step {}.",
+            first.effective_rank,
+            thousands(first.step as usize),
+            last.effective_rank,
+            thousands(last.step as usize)
+        );
+        Some(figure(plot, caption, &spoken))
+    };
+    plots.histories.iter().filter_map(of).collect()
+}
+
+fn figure(plot: &NamedPlot, caption: String, spoken: &str) -> Figure {
+    Figure {
+        caption,
+        svg: labelled(&plot.plot.svg, spoken),
+        png: format!("plots/{}.png", plot.name),
     }
 }
 

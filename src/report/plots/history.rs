@@ -5,6 +5,7 @@ use plotters::style::text_anchor::{HPos, VPos};
 use plotters::style::{Color, RGBColor};
 
 use super::{Canvas, Drawing, GRID, MUTED, Plot, PlotError, decade, render, series, ticks};
+use crate::report::words::thousands;
 
 /// All that one plot shows.
 #[derive(Debug, Clone)]
@@ -108,7 +109,7 @@ impl Frame<'_> {
         let (numbers, _) = ticks(self.first, self.last.max(self.first + 1.0), 5);
         for step in numbers.into_iter().filter(|s| (self.first..=self.last).contains(s)) {
             let at = (self.x(step), BOTTOM + 7.0);
-            c.text(&grouped(step as u64), at, LABEL, MUTED, (HPos::Center, VPos::Top))?;
+            c.text(&thousands(step as usize), at, LABEL, MUTED, (HPos::Center, VPos::Top))?;
         }
         let at = (RIGHT, BOTTOM + 24.0);
         c.text("steps", at, LABEL, MUTED, (HPos::Right, VPos::Top))
@@ -142,17 +143,4 @@ impl Drawing for Frame<'_> {
         // The greatest last, on top of the others.
         (0..count.unwrap_or(0)).rev().try_for_each(|i| self.value(c, i, color))
     }
-}
-
-/// 12,000.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
