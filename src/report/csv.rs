@@ -31,7 +31,16 @@ impl Report {
     /// As [`Report::csv`].
     pub fn singular_values_csv(&self) -> Result<String, ::csv::Error> {
         let mut writer = ::csv::Writer::from_writer(Vec::new());
-        let header = ["model", "feature", "spectrum", "step", "i", "singular_value", "lo", "hi"];
+        let header = [
+            "model",
+            "feature",
+            "spectrum",
+            "step",
+            "i",
+            "singular_value",
+            "lo",
+            "hi",
+        ];
         writer.write_record(header)?;
         for (model, feature) in self.models.iter().flat_map(|m| m.features.iter().map(move |f| (m, f))) {
             for (name, spectrum) in spectra(feature) {
@@ -42,9 +51,9 @@ impl Report {
                 }
             }
             for look in feature.history.iter().flatten() {
-                for (i, value) in look.singular_values.iter().enumerate() {
+                for (i, (value, error)) in look.singular_values.iter().zip(&look.errors).enumerate() {
                     let cells = [model.name.as_str(), feature.name.as_str(), "training"];
-                    let [lo, hi] = [(value - look.error).max(0.0), value + look.error];
+                    let [lo, hi] = [(value - error).max(0.0), value + error];
                     writer.serialize((cells, look.step, i + 1, value, lo, hi))?;
                 }
             }
@@ -61,7 +70,9 @@ fn spectra(feature: &Feature) -> impl Iterator<Item = (&'static str, &Spectrum)>
         ("centred", feature.centred.as_ref()),
         ("weighted", feature.weighted.as_ref()),
     ];
-    let known = besides.into_iter().filter_map(|(name, spectrum)| Some((name, spectrum?)));
+    let known = besides
+        .into_iter()
+        .filter_map(|(name, spectrum)| Some((name, spectrum?)));
     std::iter::once(("table", &feature.spectrum)).chain(known)
 }
 

@@ -29,8 +29,8 @@ pub struct Snapshot {
     pub feature: String,
     /// σ, descending: d of them, or n where the table has fewer rows.
     pub singular_values: Vec<f64>,
-    /// No value is farther than this from that of the table as it is stored: below it, a value says nothing.
-    pub error: f64,
+    /// How far each value may be from that of the table as it is stored.
+    pub errors: Vec<f64>,
     /// [`measures::effective_rank`].
     pub effective_rank: f64,
     /// [`measures::stable_rank`].
@@ -148,22 +148,24 @@ fn snapshot(gram: &Gram, engine: &mut Engine, model: &Model, step: u64) -> Resul
     let (product, further) = match gram.right {
         Some(_) => (g, projection_error(gram, engine, model)?),
         None => {
-            let (product, norm, rounding) = times_factors(&g, gram.table, engine, model)?;
+            let found = times_factors(&g, gram.table, engine, model)?;
+            let (product, norm, rounding) = found.ok_or_else(not_finite)?;
             square_error = square_error * norm * norm + rounding;
             (product, 0.0)
         }
     };
-    let error = square_error.sqrt() + further;
     let squares = decompose::singular_values(product.as_ref()).map_err(|_| not_finite())?;
-    if !error.is_finite() || squares.iter().any(|square| !square.is_finite()) {
+    if !(square_error + further).is_finite() || squares.iter().any(|square| !square.is_finite()) {
         return Err(not_finite());
     }
     let count = table.num_embeddings.min(model.architecture.embedding_dim);
     let sigma: Vec<f64> = squares.iter().take(count).map(|square| square.sqrt()).collect();
+    // |σ² − s²| ≤ e leaves |σ − s| ≤ √e, and ≤ e/s.
+    let error = |s: &f64| square_error.sqrt().min(square_error / s) + further;
     Ok(Snapshot {
         step,
         feature: table.feature.clone(),
-        error,
+        errors: sigma.iter().map(error).collect(),
         effective_rank: measures::effective_rank(&sigma),
         stable_rank: measures::stable_rank(&sigma),
         participation_ratio: measures::participation_ratio(&sigma),
@@ -197,23 +199,28 @@ fn projection_error(gram: &Gram, engine: &mut Engine, model: &Model) -> Result<f
     Ok(1.01 * gamma(gram.cols as f64 + 1.0, UNIT[1]) * left.sqrt() * right)
 }
 
-/// TᵀGT of the factors 2…N, T = W₂⋯W_N; a bound of ‖T‖; and one of what that rounded, and the eigenvalues after it.
+/// TᵀGT of the factors 2…N, T = W₂⋯W_N; a bound of ‖T‖₂; and one of what that rounded, and the eigenvalues after it.
 fn times_factors(
     g: &Mat<f64>,
     t: usize,
     engine: &mut Engine,
     model: &Model,
-) -> Result<(Mat<f64>, f64, f64), EngineError> {
+) -> Result<Option<(Mat<f64>, f64, f64)>, EngineError> {
     let depth = model.architecture.factor_shapes(t).len();
-    let (mut product, mut norms) = (g.clone(), 1.0);
+    let (mut right, mut norms) = (Mat::identity(g.nrows(), g.nrows()), 1.0);
     for j in 1..depth {
         let factor = factor(t, j, engine, model)?;
-        product = factor.transpose() * (&product * &factor);
         norms *= norm(&factor);
+        right = &right * &factor;
     }
-    let roundings = (2 * depth * g.nrows() + 16 * product.nrows()) as f64;
-    let rounding = gamma(roundings, UNIT[0]) * norms * norms * norm(g);
-    Ok((product, norms, rounding))
+    let product = right.transpose() * g * &right;
+    let roundings = ((2 * depth + 2) * g.nrows() + 16 * product.nrows()) as f64;
+    let rounding = gamma(roundings, UNIT[0]);
+    let Ok(values) = decompose::singular_values(right.as_ref()) else {
+        return Ok(None);
+    };
+    let largest = values.first().copied().unwrap_or(0.0) + rounding * norms;
+    Ok(Some((product, largest, rounding * norms * norms * norm(g))))
 }
 
 /// Factor j of table t, from 1, in f64.

@@ -99,7 +99,10 @@ fn histories(report: &Report, feature: &str) -> Result<Vec<(usize, Plot)>, PlotE
         let plot = history(&HistoryPlot {
             title: feature,
             model: place,
-            snapshots: looks.iter().map(|look| (look.step, &look.singular_values[..])).collect(),
+            snapshots: looks
+                .iter()
+                .map(|look| (look.step, &look.singular_values[..]))
+                .collect(),
         })?;
         made.push((place, plot));
     }

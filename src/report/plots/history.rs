@@ -68,7 +68,7 @@ impl Frame<'_> {
         } else {
             0.5
         };
-        LEFT + 8.0 + (RIGHT - LEFT - 16.0) * share
+        LEFT + 8.0 + (RIGHT - LEFT - 28.0) * share
     }
 
     /// None where the value is not shown.
@@ -105,7 +105,7 @@ impl Frame<'_> {
             c.text(&label, (LEFT - 7.0, y), LABEL, MUTED, (HPos::Right, VPos::Center))?;
         }
         c.line(&[(LEFT, BOTTOM), (RIGHT, BOTTOM)], MUTED, 1.0, 0.6)?;
-        c.text("σᵢ", (6.0, TOP - 12.0), LABEL, MUTED, (HPos::Left, VPos::Bottom))?;
+        c.text("σᵢ", (6.0, TOP - 10.0), LABEL, MUTED, (HPos::Left, VPos::Bottom))?;
         let (numbers, _) = ticks(self.first, self.last.max(self.first + 1.0), 5);
         for step in numbers.into_iter().filter(|s| (self.first..=self.last).contains(s)) {
             let at = (self.x(step), BOTTOM + 7.0);
