@@ -5,6 +5,7 @@ use super::{drivers, flights, looks, train};
 use mlet::model::Config;
 use mlet::report::record::{Feature, Spectrum};
 use mlet::report::run::{Options, measure};
+use mlet::spectrum::measures;
 use mlet::train::engine::Engine;
 use mlet::train::run::{Silent, train_on};
 use mlet::train::spectra::Snapshot;
@@ -58,8 +59,17 @@ fn check(run: &Path, of: &str) {
         assert_eq!(steps, [0, 10, 20, STEPS], "{name}");
         agree(&looks[0], feature.initial.as_ref().unwrap(), &name);
         agree(&looks[3], &feature.spectrum, &name);
-        let last = &feature.spectrum.measures;
-        assert!((looks[3].effective_rank - last.effective_rank).abs() < 1e-3, "{name}");
+        for look in looks {
+            let (sigma, found) = (&look.singular_values, look.energy_dim_99);
+            assert_eq!(look.effective_rank, measures::effective_rank(sigma), "{name}");
+            assert_eq!(look.stable_rank, measures::stable_rank(sigma), "{name}");
+            assert_eq!(look.participation_ratio, measures::participation_ratio(sigma), "{name}");
+            assert_eq!(
+                (look.rank_at_001, found),
+                (measures::rank_at(sigma, 0.01), measures::energy_dim(sigma, 0.99)),
+                "{name}"
+            );
+        }
         assert_ne!(looks[2].singular_values, looks[3].singular_values, "{name}: it trains");
     }
 }
