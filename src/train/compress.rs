@@ -34,7 +34,7 @@ pub enum Goal {
 /// A form a table, and what that costs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Choice {
-    /// In the order of [`Model::tables`].
+    /// In the order of the model's tables.
     pub forms: Vec<Form>,
     /// Bytes of all tables.
     pub bytes: u64,

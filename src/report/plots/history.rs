@@ -74,7 +74,7 @@ impl Frame<'_> {
     /// None where the value is not shown.
     fn y(&self, sigma: f64) -> Option<f64> {
         let height = (sigma.log10() - self.low) / (self.high - self.low);
-        (height >= 0.0 && sigma.is_finite()).then(|| BOTTOM - (BOTTOM - TOP) * height)
+        (height >= 0.0 && sigma.is_finite()).then_some(BOTTOM - (BOTTOM - TOP) * height)
     }
 
     /// Values on the scale with their labels: powers of ten, and 2 and 5 between them where there are fewer than two.

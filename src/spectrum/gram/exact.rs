@@ -27,7 +27,7 @@ pub struct ExactGram {
 impl ExactGram {
     /// The Gram matrix of a factor, one pass over its rows in parallel; memory does not grow with the rows.
     ///
-    /// Rows are taken [`digits::ROWS`] at a time: their entries become integers over the smallest exponent among them, cut into
+    /// Rows are taken 2¹⁴ at a time: their entries become integers over the smallest exponent among them, cut into
     /// digits of 53 bits, and products of digits are summed in 128 bits; one digit does for most tables of f32.
     ///
     /// # Errors
