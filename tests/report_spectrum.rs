@@ -562,6 +562,7 @@ fn a_report_is_replaced_file_by_file() {
             "mine.txt",
             "plots",
             "report.html",
+            "singular_values.csv",
             "spectrum.csv",
             "spectrum.json",
             "spectrum.parquet"
