@@ -151,7 +151,8 @@ fn model(
         left_out,
         ..
     } = source;
-    let (mut notes, snapshots) = if path.is_dir() {
+    // A folder may also be a set of shards.
+    let (mut notes, snapshots) = if path.join("checkpoint.safetensors").is_file() {
         (history::join(&path, &mut tables), history::snapshots(&path))
     } else {
         (Vec::new(), Vec::new())

@@ -112,9 +112,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         }
         if !model.left_out.is_empty() {
             println!(
-                "{}: {} tensors left out (listed in the report)",
+                "{}: {} left out (listed in the report)",
                 model.name,
-                model.left_out.len()
+                match model.left_out.len() {
+                    1 => "1 tensor".to_string(),
+                    count => format!("{count} tensors"),
+                }
             );
         }
     }

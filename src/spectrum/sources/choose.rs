@@ -1,10 +1,9 @@
 //! Which tensors are tables.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use globset::{GlobBuilder, GlobMatcher};
-
+use super::rule::Rule;
 use super::{LeftOut, SourceError};
 use crate::spectrum::table::{Factor, Table};
 
@@ -102,178 +101,12 @@ pub(super) fn choose(
     Ok((tables, left_out))
 }
 
-/// Who decides what is a table.
-struct Rule {
-    include: Vec<(String, GlobMatcher)>,
-    exclude: Vec<(String, GlobMatcher)>,
-    /// The names are those that mlet gives.
-    own: bool,
-    /// Among the tensors that could be tables some are named like one.
-    named: bool,
-    says: bool,
-    /// mlet's features of which a tensor is excluded: half a product is no table.
-    excluded: BTreeSet<String>,
-}
-
-impl Rule {
-    fn new(contents: &Contents, options: &Options) -> Result<Self, SourceError> {
-        let names = || contents.tensors.iter().map(|tensor| tensor.name.as_str());
-        let says = contents.names == Names::Say;
-        let own = says && names().any(|name| place_in_model(name).is_ok()) && names().all(is_own);
-        let candidate = |tensor: &&Tensor| tall(tensor).is_ok() && !is_optimiser_state(&tensor.name);
-        let mut rule = Self {
-            include: globs(&options.include)?,
-            exclude: globs(&options.exclude)?,
-            own,
-            named: contents
-                .tensors
-                .iter()
-                .filter(candidate)
-                .any(|t| is_named_like_a_table(&t.name)),
-            says,
-            excluded: BTreeSet::new(),
-        };
-        if own {
-            let places = names().filter_map(|name| Some((name, place_in_model(name).ok()?.0)));
-            let excluded = places.filter(|(name, feature)| rule.matched(&rule.exclude, name, feature).is_some());
-            rule.excluded = excluded.map(|(_, feature)| feature.to_string()).collect();
-        }
-        Ok(rule)
-    }
-
-    fn matched<'a>(&self, globs: &'a [(String, GlobMatcher)], name: &str, feature: &str) -> Option<&'a str> {
-        let found = globs
-            .iter()
-            .find(|(_, glob)| glob.is_match(name) || glob.is_match(feature));
-        found.map(|(text, _)| text.as_str())
-    }
-
-    /// The table that a tensor belongs to and its place in the product, or why it is in none.
-    fn place(&self, tensor: &Tensor) -> Result<(String, usize), String> {
-        let name = tensor.name.as_str();
-        tensor.shape.clone()?;
-        let own = if self.own { place_in_model(name).ok() } else { None };
-        let feature = own.map_or(name, |(feature, _)| feature);
-        if let Some(glob) = self.matched(&self.exclude, name, feature) {
-            return Err(format!("excluded by `{glob}`"));
-        }
-        if self.excluded.contains(feature) {
-            return Err("another factor of its product is excluded".into());
-        }
-        if !self.include.is_empty() {
-            let included = self.matched(&self.include, name, feature).is_some();
-            let place = own.unwrap_or((name, 1));
-            return if included {
-                Ok((place.0.into(), place.1))
-            } else {
-                Err("not among what is to be included".into())
-            };
-        }
-        if self.own {
-            return place_in_model(name).map(|(feature, j)| (feature.into(), j));
-        }
-        if self.says {
-            if is_optimiser_state(name) {
-                return Err("optimiser state".into());
-            }
-            tall(tensor)?;
-            if self.named && !is_named_like_a_table(name) {
-                return Err("not named like an embedding table (take it with --include)".into());
-            }
-        }
-        Ok((name.into(), 1))
-    }
-}
-
-fn globs(patterns: &[String]) -> Result<Vec<(String, GlobMatcher)>, SourceError> {
-    let made = patterns.iter().map(|pattern| {
-        let glob = GlobBuilder::new(pattern).build().map_err(|error| SourceError::Glob {
-            pattern: pattern.clone(),
-            message: error.kind().to_string(),
-        })?;
-        Ok((pattern.clone(), glob.compile_matcher()))
-    });
-    made.collect()
-}
-
-/// Whether a tensor has at least as many rows as columns.
-fn tall(tensor: &Tensor) -> Result<(), String> {
-    match tensor.shape.clone()? {
-        Some((rows, cols)) if rows < cols => Err(format!(
-            "has fewer rows ({rows}) than columns ({cols}) (take it with --include)"
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// Whether a name is one of those that mlet gives.
-fn is_own(name: &str) -> bool {
-    ["embedding.", "bottom_mlp.", "top_mlp.", "optimizer."]
-        .iter()
-        .any(|prefix| name.starts_with(prefix))
-}
-
-/// Whether a word of a name says that it is an embedding.
-fn is_named_like_a_table(name: &str) -> bool {
-    let name = name.to_lowercase();
-    name.split(|c: char| !c.is_alphanumeric()).any(|word| {
-        let start = ["emb", "lookup", "table", "factor"];
-        word.contains("embed")
-            || start.iter().any(|start| word.starts_with(start))
-            || ["emb", "embs"].iter().any(|end| word.ends_with(end))
-            || ["lut", "wte", "syn0"].contains(&word)
-    })
-}
-
-/// Whether a tensor is kept by an optimiser and not by the model.
-fn is_optimiser_state(name: &str) -> bool {
-    let parts = || name.split(['.', '/']);
-    let whose = [
-        "optimizer",
-        "optimizers",
-        "optim",
-        "opt",
-        "optimizer_states",
-        "optimizer_state_dict",
-        "opt_state_dict",
-    ];
-    let what = [
-        "exp_avg",
-        "exp_avg_sq",
-        "max_exp_avg_sq",
-        "momentum_buffer",
-        "square_avg",
-        "acc_delta",
-    ];
-    parts().any(|part| whose.contains(&part)) || parts().next_back().is_some_and(|part| what.contains(&part))
-}
-
 pub(super) fn tensor_error(path: &Path, tensor: &str, message: String) -> SourceError {
     SourceError::Tensor {
         path: path.to_path_buf(),
         tensor: tensor.into(),
         message,
     }
-}
-
-/// The feature and factor number of a tensor of a model, or why it belongs to no table. The feature's name may hold dots.
-fn place_in_model(name: &str) -> Result<(&str, usize), String> {
-    let Some(rest) = name.strip_prefix("embedding.") else {
-        return Err(match name.split('.').next() {
-            Some("bottom_mlp" | "top_mlp") => "part of an MLP, not of an embedding".into(),
-            Some("optimizer") => "optimiser state".into(),
-            _ => "not named `embedding.…`".into(),
-        });
-    };
-    if let Some(feature) = rest.strip_suffix(".weight") {
-        return Ok((feature, 1));
-    }
-    let factor = rest
-        .rsplit_once(".factor.")
-        .and_then(|(feature, j)| Some((feature, j.parse().ok()?)));
-    factor
-        .filter(|&(_, j)| j > 0)
-        .ok_or_else(|| "neither `….weight` nor `….factor.<j>`".into())
 }
 
 /// The factors of one feature, 1…N without a hole.
@@ -305,49 +138,6 @@ fn table(path: &Path, feature: &str, factors: BTreeMap<usize, Factor>) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_of_a_model() {
-        assert_eq!(place_in_model("embedding.tailnum.factor.2"), Ok(("tailnum", 2)));
-        assert_eq!(place_in_model("embedding.a.factor.1.factor.12"), Ok(("a.factor.1", 12)));
-        assert_eq!(place_in_model("embedding.a.b.weight"), Ok(("a.b", 1)));
-        for name in [
-            "embedding.a.factor.0",
-            "embedding.a.factor.x",
-            "embedding.a",
-            "top_mlp.0.weight",
-            "optimizer.x.sum",
-        ] {
-            assert!(place_in_model(name).is_err(), "{name}");
-        }
-    }
-
-    #[test]
-    fn names_of_other_models() {
-        for name in [
-            "emb_l.0.weight",
-            "module.user_embedding.weight",
-            "tok_embeddings.weight",
-            "itememb.weight",
-            "item_factors",
-            "lookup/kernel",
-            "tables.3",
-        ] {
-            assert!(is_named_like_a_table(name), "{name}");
-        }
-        for name in [
-            "stable_mlp.0.weight",
-            "assembly.weight",
-            "members.weight",
-            "top_l.0.weight",
-            "σ",
-        ] {
-            assert!(!is_named_like_a_table(name), "{name}");
-        }
-        assert!(is_optimiser_state("optim.state.0.exp_avg"));
-        assert!(is_optimiser_state("x.emb.exp_avg_sq"));
-        assert!(!is_optimiser_state("optimal_embedding.weight"));
-    }
 
     fn chosen(names: &[(&str, (usize, usize))], include: &[&str], exclude: &[&str]) -> (Vec<String>, Vec<LeftOut>) {
         let factor = |name: &str, shape| Factor::f32(name, ndarray::Array2::zeros(shape));
@@ -409,8 +199,30 @@ mod tests {
     }
 
     #[test]
-    fn a_glob_that_is_none() {
-        let error = globs(&["a[".into()]).unwrap_err().to_string();
-        assert!(error.contains("`a[`"), "{error}");
+    fn a_compressed_model_of_somebody_else() {
+        let model = [
+            ("user.weight.factor.1", (9, 3)),
+            ("user.weight.factor.2", (3, 4)),
+            ("item.weight", (9, 4)),
+            ("item_embedding.factor.1", (9, 2)),
+            ("item_embedding.factor.3", (2, 2)),
+            ("geo.factor.1", (9, 2)),
+            ("geo.factor.2", (3, 4)),
+        ];
+        // With a hole, or with shapes that do not fit, they are no product.
+        let alone = ["geo.factor.1", "item_embedding.factor.1", "item_embedding.factor.3"];
+        let (tables, left_out) = chosen(&model, &[], &[]);
+        assert_eq!(tables, [&alone[..], &["user.weight"]].concat());
+        assert_eq!(left_out.len(), 2, "{left_out:?}");
+        assert_eq!(chosen(&model, &["user*"], &[]).0, ["user.weight"]);
+        assert_eq!(chosen(&model, &["user.weight"], &[]).0, ["user.weight"]);
+        assert_eq!(chosen(&model, &["user*.2"], &[]).0, ["user.weight.factor.2"]);
+        let (tables, left_out) = chosen(&model, &[], &["user*.2"]);
+        assert_eq!(tables, alone);
+        let reasons: Vec<&str> = left_out.iter().map(|l| l.reason.as_str()).collect();
+        assert!(
+            reasons.contains(&"another factor of its product is excluded"),
+            "{reasons:?}"
+        );
     }
 }
