@@ -65,7 +65,7 @@ pub struct Compressed {
     pub energy: f64,
     /// ‖W − Ŵ‖_F/‖W‖_F of the numbers written, measured; 0 for a table that is kept.
     pub error: f64,
-    /// The least that this can be at this rank: √(Σ_{i>d'} σ²/Σσ²).
+    /// The least that this can be at this rank, √(Σ_{i>d'} σ²/Σσ²) with the proved lower ends of the σ that are cut off.
     pub least_error: f64,
 }
 
@@ -73,6 +73,8 @@ pub struct Compressed {
 pub struct Model {
     source: Source,
     sigma: Vec<Vec<f64>>,
+    /// No exact singular value is below.
+    low: Vec<Vec<f64>>,
     sizes: Vec<Size>,
     /// Every tensor of the file as bytes; none where it is not safetensors.
     raw: Option<RawFile>,
@@ -103,16 +105,19 @@ impl Model {
         {
             return Err(CompressError::NotATable(table.name.clone()));
         }
-        let mut sigma = Vec::with_capacity(source.tables.len());
+        let (mut sigma, mut low) = (Vec::new(), Vec::new());
         for (done, table) in source.tables.iter().enumerate() {
             progress(done, source.tables.len(), &table.name);
             let values = certified_values(&table.factors, Accuracy::default());
-            sigma.push(values.map_err(|error| CompressError::table(table, error))?.sigma);
+            let values = values.map_err(|error| CompressError::table(table, error))?;
+            sigma.push(values.sigma);
+            low.push(values.intervals.iter().map(|interval| interval.lo).collect());
         }
         let sizes = source.tables.iter().map(Size::of).collect();
         Ok(Self {
             source,
             sigma,
+            low,
             sizes,
             raw,
             own,

@@ -167,10 +167,10 @@ fn described(model: &Model, t: usize, form: Form, written: Written) -> Compresse
         Form::Factored(rank) => (Some(rank), "factored"),
     };
     let first = sigma.first().copied().filter(|&s| s > 0.0).unwrap_or(1.0);
-    let squares = |from: usize| sigma.iter().skip(from).rev().map(|s| (s / first).powi(2)).sum::<f64>();
-    let total = squares(0);
-    let lost = match (rank, total > 0.0) {
-        (Some(rank), true) => squares(rank) / total,
+    let squares = |sigma: &[f64], from: usize| sigma.iter().skip(from).rev().map(|s| (s / first).powi(2)).sum::<f64>();
+    let total = squares(sigma, 0);
+    let lost = |sigma: &[f64]| match (rank, total > 0.0) {
+        (Some(rank), true) => squares(sigma, rank) / total,
         _ => 0.0,
     };
     Compressed {
@@ -181,12 +181,12 @@ fn described(model: &Model, t: usize, form: Form, written: Written) -> Compresse
         form: name,
         stored_bytes: size.stored,
         bytes: size.bytes(form),
-        energy: 1.0 - lost,
+        energy: 1.0 - lost(sigma),
         error: if written.norm > 0.0 {
             written.error / written.norm
         } else {
             0.0
         },
-        least_error: lost.sqrt(),
+        least_error: lost(&model.low[t]).sqrt(),
     }
 }
