@@ -371,3 +371,17 @@ fn a_table_of_one_row_predicts_one_number() {
         );
     }
 }
+
+#[test]
+fn a_reader_that_leaves_is_no_failure() {
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("mlet"))
+        .args(["verify", "--cases", "10"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !said.contains("panicked"), "{said}");
+}

@@ -1,5 +1,6 @@
 //! `mlet collapse`: every table's factors multiplied into one table.
 
+use crate::cli::say::say;
 use crate::data::dataset::Dataset;
 use crate::model::Config;
 use crate::train::collapse;
@@ -29,7 +30,7 @@ pub(super) fn checkpoint_of(model: &Path) -> PathBuf {
 /// Runs `mlet collapse`.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let result = collapse::collapse(&checkpoint_of(&args.run), &args.out)?;
-    println!(
+    say!(
         "{}: {} tables, {} → {} bytes",
         args.out.display(),
         result.tables,
@@ -42,7 +43,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Ok(Ok(dataset)) => {
             copy_vocabulary(&dataset, &vocabulary)
                 .with_context(|| format!("cannot write the vocabulary to {}", vocabulary.display()))?;
-            println!("{}: row → raw value, a file a feature", vocabulary.display());
+            say!("{}: row → raw value, a file a feature", vocabulary.display());
         }
         _ => eprintln!("warning: the run's data set is gone, so no vocabulary was put beside the tables"),
     }

@@ -1,5 +1,6 @@
 //! `mlet compress`: every table at a rank that keeps what matters, and what that costs.
 
+use crate::cli::say::say;
 use crate::data::dataset::Dataset;
 use crate::data::schema::Split;
 use crate::report::quality::{BeforeAfter, Record, write};
@@ -115,9 +116,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     bar.finish_and_clear();
     print(&record);
-    println!("{}", args.out.display());
+    say!("{}", args.out.display());
     for file in write(&record, before, &args.out)? {
-        println!("{}", file.display());
+        say!("{}", file.display());
     }
     Ok(())
 }
@@ -224,12 +225,20 @@ fn print(record: &Record) {
         .max()
         .unwrap_or(0)
         .max(7);
-    println!(
+    say!(
         "{:<name$} {:>10} {:>4} {:>4} {:>14} {:>14} {:>9} {:>10} {:>10}",
-        "feature", "n", "d", "d'", "bytes", "saved", "energy", "error", "least"
+        "feature",
+        "n",
+        "d",
+        "d'",
+        "bytes",
+        "saved",
+        "energy",
+        "error",
+        "least"
     );
     for table in &record.tables {
-        println!(
+        say!(
             "{:<name$} {:>10} {:>4} {:>4} {:>14} {:>14} {:>9.5} {:>10.3e} {:>10.3e}",
             table.name,
             table.n,
@@ -242,7 +251,7 @@ fn print(record: &Record) {
             table.least_error
         );
     }
-    println!(
+    say!(
         "tables: {} → {} bytes ({:.1} %)",
         record.stored_bytes,
         record.bytes,
@@ -250,7 +259,7 @@ fn print(record: &Record) {
     );
     if let Some(quality) = &record.quality {
         let auc = |auc: Option<f64>| auc.map_or("–".into(), |auc| format!("{auc:.5}"));
-        println!(
+        say!(
             "{}: LogLoss {:.5} → {:.5}, AUC {} → {}",
             quality.split,
             quality.before.log_loss,

@@ -1,6 +1,7 @@
 //! `mlet devices`: the adapters that can train, with their drivers and the limits that matter.
 
 use crate::backend::gpu::{self, Description};
+use crate::cli::say::{self, say};
 
 /// Arguments of `mlet devices`.
 #[derive(Debug, clap::Args)]
@@ -14,16 +15,16 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<()> {
     let found: Vec<_> = gpu::adapters().into_iter().map(|adapter| adapter.description).collect();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&found)?);
+        say!("{}", serde_json::to_string_pretty(&found)?);
         return Ok(());
     }
     if found.is_empty() {
-        println!("no adapter: {}", gpu::why_no_adapter());
+        say!("no adapter: {}", gpu::why_no_adapter());
     } else {
-        print!("{}", table(&found));
+        say::text(&table(&found));
     }
     let automatic = gpu::pick("auto", &found)?.map(|index| found[index].label());
-    println!("--device auto takes {}", automatic.as_deref().unwrap_or("the CPU"));
+    say!("--device auto takes {}", automatic.as_deref().unwrap_or("the CPU"));
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! `mlet evaluate`: a trained or collapsed model on a data set.
 
+use crate::cli::say::say;
 use crate::data::dataset::Dataset;
 use crate::data::schema::Split;
 use crate::model::checkpoint::Checkpoint;
@@ -55,7 +56,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         let evaluation = evaluator.split(&dataset, split, &mut engine)?;
         result.insert(split.name().into(), serde_json::to_value(evaluation)?);
     }
-    println!("{}", serde_json::to_string_pretty(&result)?);
+    say!("{}", serde_json::to_string_pretty(&result)?);
     Ok(())
 }
 

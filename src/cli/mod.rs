@@ -8,6 +8,7 @@ pub mod devices;
 pub mod evaluate;
 pub mod prepare;
 pub mod progress;
+pub mod say;
 pub mod spectrum;
 pub mod study;
 pub mod train;

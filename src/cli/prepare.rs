@@ -1,6 +1,7 @@
 //! `mlet prepare`.
 
-use std::io::{IsTerminal, Write};
+use crate::cli::say;
+use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -165,7 +166,7 @@ fn run_source(source: &mut dyn Source, bad_rows: BadRowsArg, out: &OutArgs) -> a
     bar.0.finish_and_clear();
     let summary = summary(&schema?, &out.out, start.elapsed().as_secs_f64());
     // the data set stands; that nobody reads the summary to its end (`| head -1`) is no failure
-    let _ = std::io::stdout().write_all(summary.as_bytes());
+    say::text(&summary);
     Ok(())
 }
 

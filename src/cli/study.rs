@@ -3,6 +3,7 @@
 mod progress;
 
 use crate::backend::gpu;
+use crate::cli::say;
 use crate::data::prepare::PrepareError;
 use crate::report::study::{spectra, write_page, write_results};
 use crate::report::study_ranks::Ranks;
@@ -14,7 +15,6 @@ use crate::train::summary::Summary;
 use anyhow::{Context, bail};
 use progress::StudyProgress;
 use std::fs::{File, TryLockError};
-use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -231,7 +231,7 @@ fn summary(results: &Results) -> String {
 
 /// Prints it. That nobody reads it to its end, as behind `| head`, is no failure: all is on disk.
 fn show(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    say::text(text);
 }
 
 /// Ends the program after Ctrl-C.

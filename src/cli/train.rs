@@ -1,6 +1,7 @@
 //! `mlet train`: flags and files → a configuration → a run.
 
 use super::progress::TrainProgress;
+use crate::cli::say::say;
 use crate::model::Config;
 use crate::model::checkpoint::Checkpoint;
 use crate::model::config::{self, overlay};
@@ -144,7 +145,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     match outcome? {
         Outcome::Finished(summary) => print_summary(&summary, &RunFolder(out.clone())),
         Outcome::Interrupted(step) => {
-            println!(
+            say!(
                 "stopped after step {step}; go on with: mlet train --resume {}",
                 out.display()
             );
@@ -269,13 +270,18 @@ pub(super) fn stop_on_ctrl_c() -> anyhow::Result<Arc<AtomicBool>> {
 
 fn print_summary(summary: &Summary, folder: &RunFolder) {
     let optional = |value: Option<f64>| value.map_or("–".into(), |value| format!("{value:.5}"));
-    println!(
+    say!(
         "{:<11} {:>9} {:>9} {:>9} {:>11} {:>9}",
-        "", "LogLoss", "AUC", "NE", "calibration", "accuracy"
+        "",
+        "LogLoss",
+        "AUC",
+        "NE",
+        "calibration",
+        "accuracy"
     );
     for (name, split) in [("validation", &summary.validation), ("test", &summary.test)] {
         let quality = &split.quality;
-        println!(
+        say!(
             "{name:<11} {:>9.5} {:>9} {:>9} {:>11} {:>9.5}",
             quality.log_loss,
             optional(quality.auc),
@@ -284,7 +290,7 @@ fn print_summary(summary: &Summary, folder: &RunFolder) {
             quality.accuracy
         );
     }
-    println!(
+    say!(
         "{} steps in {:.1} s ({:.0} examples/s); {} parameters; run in {}",
         summary.steps,
         summary.seconds,

@@ -2,6 +2,7 @@
 
 mod partial;
 
+use crate::cli::say::say;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
@@ -108,10 +109,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     print_rows(&report);
     for model in &report.models {
         for note in &model.notes {
-            println!("note: {}: {note}", model.name);
+            say!("note: {}: {note}", model.name);
         }
         if !model.left_out.is_empty() {
-            println!(
+            say!(
                 "{}: {} left out (listed in the report)",
                 model.name,
                 match model.left_out.len() {
@@ -121,7 +122,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             );
         }
     }
-    println!("{}", page.display());
+    say!("{}", page.display());
     let failed: Vec<String> = (report.models.iter())
         .flat_map(|model| {
             model
@@ -147,9 +148,9 @@ fn print_rows(report: &Report) {
             .filter(|(_, said)| !said.is_empty())
             .map(|(feature, said)| format!("rows: {}: {}: {}", model.name, feature.name, said.join(" ")))
             .collect();
-        said.iter().take(MOST).for_each(|line| println!("{line}"));
+        said.iter().take(MOST).for_each(|line| say!("{line}"));
         if said.len() > MOST {
-            println!("rows: {}: {} more tables in the report", model.name, said.len() - MOST);
+            say!("rows: {}: {} more tables in the report", model.name, said.len() - MOST);
         }
     }
 }
@@ -223,7 +224,7 @@ fn print_table(report: &Report) {
                 }
             })
             .collect();
-        println!("{}", cells.join("  ").trim_end());
+        say!("{}", cells.join("  ").trim_end());
     }
 }
 

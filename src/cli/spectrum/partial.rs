@@ -1,5 +1,6 @@
 //! `mlet spectrum --partial` and `--merge`: tables spread over files or machines.
 
+use crate::cli::say::say;
 use std::path::{Path, PathBuf};
 
 use anyhow::{bail, ensure};
@@ -75,7 +76,7 @@ fn write(sum: &Partial, path: &Path) -> anyhow::Result<Next> {
     let rows: Vec<String> = (sum.tables.iter())
         .map(|table| format!("{} ({} rows)", table.name, table.gram.rows))
         .collect();
-    println!("{}: {}", path.display(), rows.join(", "));
+    say!("{}: {}", path.display(), rows.join(", "));
     let failed: Vec<&str> = sum.failed.iter().map(|table| table.reason.as_str()).collect();
     ensure!(
         failed.is_empty(),

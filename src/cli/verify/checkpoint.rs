@@ -1,5 +1,6 @@
 //! `mlet verify --checkpoint RUN`: the statements about dynamics on a trained model.
 
+use crate::cli::say::{self, say};
 use crate::theory::trained::FeatureReport;
 use crate::train::dynamics::checkpoint::{CheckpointReport, check};
 use anyhow::bail;
@@ -10,8 +11,8 @@ use std::path::Path;
 pub fn run(run: &Path, json: bool) -> anyhow::Result<()> {
     let report = check(run, 0)?;
     match json {
-        true => println!("{}", serde_json::to_string_pretty(&report)?),
-        false => print!("{}", table(&report)),
+        true => say!("{}", serde_json::to_string_pretty(&report)?),
+        false => say::text(&table(&report)),
     }
     let broken: Vec<String> = report.features.iter().flat_map(broken).collect();
     if !broken.is_empty() {

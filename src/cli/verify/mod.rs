@@ -2,6 +2,7 @@
 
 mod checkpoint;
 
+use crate::cli::say::{self, say};
 use crate::theory::document::{document, number};
 use crate::theory::ledger::{self, Entry, Row};
 use crate::theory::search::Budget;
@@ -66,9 +67,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     });
     bar.finish_and_clear();
     match (args.json, args.markdown) {
-        (true, _) => println!("{}", serde_json::to_string_pretty(&entries)?),
-        (_, true) => print!("{}", document(&entries)),
-        _ => print!("{}", table(&rows, &entries)),
+        (true, _) => say!("{}", serde_json::to_string_pretty(&entries)?),
+        (_, true) => say::text(&document(&entries)),
+        _ => say::text(&table(&rows, &entries)),
     }
     expected(&rows, &entries)
 }
