@@ -110,6 +110,12 @@ proptest! {
                 let bytes: u64 = tables.iter().zip(&plan.forms).map(|(t, &form)| t.size.bytes(form)).sum();
                 prop_assert_eq!(bytes, plan.bytes);
                 prop_assert!(bytes <= budget, "{bytes} of {budget}");
+                // Its own bytes are enough, and one byte less gives less (or nothing): a budget overrun by a byte shows.
+                let at_its_bytes = within_budget(&candidates(&tables), bytes).unwrap();
+                prop_assert_eq!(at_its_bytes.bytes, bytes);
+                if let Ok(below) = within_budget(&candidates(&tables), bytes - 1) {
+                    prop_assert!(below.bytes < bytes, "{} of {}", below.bytes, bytes - 1);
+                }
                 let slack = ROUNDING * total;
                 prop_assert!(plan.loss * total >= best - slack, "{} is below the best, {best}", plan.loss * total);
                 prop_assert!(plan.least_loss * total <= best + slack, "bound {} above the best, {best}", plan.least_loss * total);

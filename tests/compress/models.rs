@@ -93,6 +93,19 @@ fn all_of_the_energy_is_all_of_the_quality() {
     }
 }
 
+/// Compresses to a budget; the bytes of the tables written, which the record says too.
+fn within(run: &Path, budget: u64, out: &Path) -> u64 {
+    let budget_text = budget.to_string();
+    succeed(&["compress", text(run), "--budget", &budget_text, "--out", text(out)]);
+    let (found, record) = (table_bytes(out), record(out));
+    assert!(found <= budget, "{found} of {budget}");
+    assert_eq!(record["bytes"], found);
+    let (loss, least) = (record["loss"].as_f64().unwrap(), record["least_loss"].as_f64().unwrap());
+    assert!(least <= loss && loss < 1.0, "{least} ≤ {loss}");
+    found
+}
+
+/// Budgets between two sizes do not see a byte too many: what a budget gives is asked for again, to the byte and one byte below.
 #[test]
 fn a_budget_is_kept_to_the_byte() {
     let directory = tempfile::tempdir().unwrap();
@@ -102,22 +115,25 @@ fn a_budget_is_kept_to_the_byte() {
     let whole = table_bytes(&run.join("checkpoint.safetensors"));
     let mut sizes = Vec::new();
     for budget in [whole / 4, whole / 3, whole / 2, 2 * whole] {
-        succeed(&[
-            "compress",
-            text(&run),
-            "--budget",
-            &budget.to_string(),
-            "--out",
-            text(&out),
-        ]);
-        let (found, record) = (table_bytes(&out), record(&out));
-        assert!(found <= budget, "{found} of {budget}");
-        assert_eq!(record["bytes"], found);
-        let (loss, least) = (record["loss"].as_f64().unwrap(), record["least_loss"].as_f64().unwrap());
-        assert!(least <= loss && loss < 1.0, "{least} ≤ {loss}");
+        let found = within(&run, budget, &out);
+        assert_eq!(within(&run, found, &out), found, "the bytes it takes are enough");
+        assert!(within(&run, found - 1, &out) < found);
         sizes.push(found);
     }
     assert!(sizes.is_sorted() && sizes[0] < sizes[2], "{sizes:?}");
+    // The least that it names is taken, a byte less is not.
+    let error = crate::common::fail(&["compress", text(&run), "--budget", "1", "--out", text(&out)]);
+    let least = error
+        .split_once("they take ")
+        .unwrap()
+        .1
+        .split_once(" bytes")
+        .unwrap()
+        .0;
+    let least: u64 = least.parse().unwrap();
+    assert_eq!(within(&run, least, &out), least);
+    let below = (least - 1).to_string();
+    crate::common::fail(&["compress", text(&run), "--budget", &below, "--out", text(&out)]);
 }
 
 /// The built-in flights, as a user does it.
