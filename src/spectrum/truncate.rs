@@ -2,7 +2,7 @@
 
 use super::advice::{Form, stored_type};
 use super::table::{Factor, Float, Table};
-use super::{SpectrumError, leading, values};
+use super::{Leading, SpectrumError, leading, values};
 use faer::{Mat, Par};
 use half::{bf16, f16};
 use rayon::prelude::*;
@@ -37,24 +37,72 @@ pub struct Written {
     pub overflow: bool,
 }
 
+/// What all truncations of a table share: T, and V of all its directions. Decomposed once, cut at any rank.
+///
+/// It holds small matrices only, k×d and d×min(n, k, d) numbers of f64, and nothing that grows with n: each cut reads W₁ anew.
+pub struct Directions<'a> {
+    table: &'a Table,
+    tail: Option<Mat<f64>>,
+    v: Mat<f64>,
+}
+
+impl<'a> Directions<'a> {
+    /// Decomposes the table.
+    ///
+    /// # Errors
+    /// [`SpectrumError`], which names the tensor.
+    pub fn of(table: &'a Table) -> Result<Self, SpectrumError> {
+        let widths = table.factors.iter().map(|factor| factor.rows().min(factor.cols()));
+        let Leading { v, .. } = leading(&table.factors, widths.min().unwrap_or(0))?;
+        Ok(Self {
+            table,
+            tail: tail(table)?,
+            v,
+        })
+    }
+
+    /// The table in a form, to the bit what [`Truncation::of`] makes of it.
+    ///
+    /// # Errors
+    /// [`SpectrumError`], at a rank above every inner dimension: that is decomposed anew, since its last vectors are not kept.
+    pub fn cut(&self, form: Form) -> Result<Truncation<'a>, SpectrumError> {
+        match form {
+            // The first columns, and T times those: a wider T·V need not have the same bits in its first columns.
+            Form::Factored(rank) if rank <= self.v.ncols() => {
+                let v = self.v.get(.., ..rank).to_owned();
+                Truncation::new(self.table, self.tail.clone(), Some(v))
+            }
+            _ => Truncation::of(self.table, form),
+        }
+    }
+}
+
+/// T, the product of the factors behind the first.
+fn tail(table: &Table) -> Result<Option<Mat<f64>>, SpectrumError> {
+    let (_, rest) = table.factors.split_first().ok_or(SpectrumError::NoFactor)?;
+    Ok(rest.iter().map(|factor| values::whole(factor, 0)).reduce(|a, b| a * b))
+}
+
 impl<'a> Truncation<'a> {
-    /// Decomposes the table where `form` needs it.
+    /// Decomposes the table where `form` needs it. For several ranks of one table, [`Directions`] does so once.
     ///
     /// # Errors
     /// [`SpectrumError`], which names the tensor.
     pub fn of(table: &'a Table, form: Form) -> Result<Self, SpectrumError> {
-        let (first, rest) = table.factors.split_first().ok_or(SpectrumError::NoFactor)?;
-        let float = stored_type(first);
-        let tail = rest.iter().map(|factor| values::whole(factor, 0)).reduce(|a, b| a * b);
-        let cut = match form {
+        let v = match form {
             Form::Kept | Form::Multiplied => None,
-            Form::Factored(rank) => {
-                let v = leading(&table.factors, rank)?.v;
-                let right = tail.as_ref().map_or_else(|| v.clone(), |tail| tail * &v);
-                let rounded = Mat::from_fn(v.ncols(), v.nrows(), |i, j| round(float, v[(j, i)]));
-                Some((right, rounded))
-            }
+            Form::Factored(rank) => Some(leading(&table.factors, rank)?.v),
         };
+        Self::new(table, tail(table)?, v)
+    }
+
+    fn new(table: &'a Table, tail: Option<Mat<f64>>, v: Option<Mat<f64>>) -> Result<Self, SpectrumError> {
+        let float = stored_type(table.factors.first().ok_or(SpectrumError::NoFactor)?);
+        let cut = v.map(|v| {
+            let rounded = Mat::from_fn(v.ncols(), v.nrows(), |i, j| round(float, v[(j, i)]));
+            let right = tail.as_ref().map_or_else(|| v.clone(), |tail| tail * &v);
+            (right, rounded)
+        });
         Ok(Self {
             table,
             float,
@@ -215,4 +263,51 @@ pub fn copy<E>(factor: &Factor, mut put: impl FnMut(&[u8]) -> Result<(), E>) -> 
         put(&bytes)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn factor(rows: usize, cols: usize, seed: u64) -> Factor {
+        let mut state = seed;
+        let values = ndarray::Array2::from_shape_fn((rows, cols), |(_, j)| {
+            state = state
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
+            ((state >> 40) as f32 / (1u32 << 23) as f32 - 1.0) / (1 + j) as f32
+        });
+        Factor::f32("w", values)
+    }
+
+    /// Single, wide and narrow products, one narrowest in its middle, fewer rows than columns, and zero.
+    #[test]
+    fn cut_from_kept_directions_to_the_bit() {
+        let single = vec![factor(300, 7, 1)];
+        let wide = vec![factor(300, 40, 2), factor(40, 7, 3)];
+        let narrow = vec![factor(300, 3, 4), factor(3, 7, 5)];
+        let waist = vec![factor(300, 8, 6), factor(8, 2, 7), factor(2, 7, 8)];
+        let flat = vec![factor(4, 9, 9), factor(9, 7, 10)];
+        let zero = vec![Factor::f32("w", ndarray::Array2::zeros((300, 7)))];
+        for factors in [single, wide, narrow, waist, flat, zero] {
+            let table = Table::new("t", factors);
+            let directions = Directions::of(&table).unwrap();
+            let most = table.num_embeddings().min(table.embedding_dim());
+            let forms = (1..=most).map(Form::Factored);
+            for form in forms.chain([Form::Kept, Form::Multiplied]) {
+                let (once, anew) = (directions.cut(form).unwrap(), Truncation::of(&table, form).unwrap());
+                assert_eq!(once.second(), anew.second(), "{form:?}");
+                let bytes = |cut: &Truncation<'_>| {
+                    let mut all = Vec::new();
+                    let put = |block: &[u8]| {
+                        all.extend_from_slice(block);
+                        Ok::<_, ()>(())
+                    };
+                    cut.first(put).unwrap();
+                    all
+                };
+                assert_eq!(bytes(&once), bytes(&anew), "{form:?}");
+            }
+        }
+    }
 }

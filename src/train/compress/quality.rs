@@ -6,7 +6,7 @@ use crate::data::schema::Split;
 use crate::model::checkpoint::Checkpoint;
 use crate::model::config::Rule;
 use crate::spectrum::advice::Form;
-use crate::spectrum::truncate::Truncation;
+use crate::spectrum::truncate::Directions;
 use crate::train::engine::{Engine, EngineError};
 use crate::train::error::TrainError;
 use crate::train::evaluate::Evaluator;
@@ -51,10 +51,21 @@ pub fn of_file(path: &Path, dataset: &Dataset, split: Split, engine: &mut Engine
     Ok(evaluator.split(dataset, split, engine)?.quality)
 }
 
+/// What the points of a curve leave of a table for the next.
+#[derive(Default)]
+struct Put<'a> {
+    /// None until the first point.
+    directions: Option<Directions<'a>>,
+    /// The form that lies in the loaded model.
+    form: Option<Form>,
+}
+
 impl Model {
     /// Measures the compressed file `compressed` on a split with its tables at each share of energy, and with as many bytes
     /// shared out over all tables. The MLPs are those of the file; the tables are this model's, truncated and rounded as they
-    /// would be written.
+    /// would be written. Every table is decomposed once, when the first point cuts it; what is kept for the next points are
+    /// [`Directions`], a k×d and a d×min(n, k, d) matrix a table, whatever its rows and however many the shares. A table whose
+    /// form is that of the point before is left where it is.
     ///
     /// # Errors
     /// [`CompressError`].
@@ -73,6 +84,7 @@ impl Model {
         let mut evaluator =
             Evaluator::new(&loaded.architecture, &loaded.parameters, dataset, engine).map_err(CompressError::from)?;
         let mut points = Vec::new();
+        let mut put: Vec<Put<'_>> = self.source.tables.iter().map(|_| Put::default()).collect();
         for (done, &energy) in shares.iter().enumerate() {
             progress(done, shares.len(), &format!("quality at {energy}"));
             let mut bytes = None;
@@ -80,7 +92,7 @@ impl Model {
                 let goal = bytes.map_or(Goal::Energy(energy), Goal::Budget);
                 let choice = self.choose(&goal)?;
                 bytes = Some(choice.bytes);
-                self.put_tables(&choice.forms, &loaded, engine)?;
+                self.put_tables(&choice.forms, &mut put, &loaded, engine)?;
                 let quality = evaluator.split(dataset, split, engine)?.quality;
                 points.push(Point {
                     way,
@@ -94,18 +106,27 @@ impl Model {
     }
 
     /// Writes the tables, in these forms, where the loaded model has its own.
-    fn put_tables(
-        &self,
+    fn put_tables<'a>(
+        &'a self,
         forms: &[Form],
+        put: &mut [Put<'a>],
         loaded: &train::state::Model,
         engine: &mut Engine,
     ) -> Result<(), CompressError> {
-        for (table, &form) in self.source.tables.iter().zip(forms) {
+        for ((table, &form), put) in self.source.tables.iter().zip(forms).zip(put) {
+            if put.form == Some(form) {
+                continue;
+            }
             let name = crate::model::architecture::factor_name(&table.name, 0);
             let Some(named) = loaded.parameters.named.iter().find(|named| named.name == name) else {
                 continue;
             };
-            let cut = Truncation::of(table, form).map_err(|error| CompressError::table(table, error))?;
+            let failed = |error| CompressError::table(table, error);
+            let directions = match &mut put.directions {
+                Some(directions) => directions,
+                none => none.insert(Directions::of(table).map_err(failed)?),
+            };
+            let cut = directions.cut(form).map_err(failed)?;
             let cols = table.embedding_dim();
             let written = engine.write_region::<EngineError>(&named.region, |rows, out| {
                 let values = cut.rows(rows);
@@ -115,6 +136,7 @@ impl Model {
                 Ok(())
             });
             written.map_err(TrainError::from)?;
+            put.form = Some(form);
         }
         Ok(())
     }
