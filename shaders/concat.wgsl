@@ -1,7 +1,7 @@
 // The `cat` interaction: the feature vectors side by side, the bottom MLP's output first.
 //
 //   forward   out[b] = [bottom[b], pooled[b·F], …, pooled[b·F + F−1]]
-//   backward  the same cut apart again
+//   backward  the same cut apart again; grad_bottom ⊙ [bottom > 0]: bottom is a ReLU's output
 //
 // bottom (B, d), pooled (B·F, d), out and grad_out (B, (F+1)·d). Forward: an invocation writes one number of out, padding
 // included; backward: one number of grad_bottom or grad_pooled, padding included.
@@ -58,7 +58,8 @@ fn backward(
     var grad = 0.0;
     if within < parameters.cols { grad = grad_out[b * parameters.out_stride + i * parameters.cols + within]; }
     if i == 0u {
-        grad_bottom[b * parameters.stride + within] = grad;
+        let at_bottom = b * parameters.stride + within;
+        grad_bottom[at_bottom] = select(grad, 0.0, bottom[at_bottom] <= 0.0);
     } else {
         grad_pooled[(b * parameters.features + i - 1u) * parameters.stride + within] = grad;
     }

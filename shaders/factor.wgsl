@@ -2,9 +2,11 @@
 // tables lie in one matrix W (F·inputs, outputs), table t's block in rows t·inputs..(t+1)·inputs; the unique rows are
 // sorted by table, table t's are table_start[t]..table_start[t+1].
 //
-//   forward          y[u] (outputs) = x[u] (inputs)·W[table(u)]
-//   backward_input   grad_x[u] (inputs) = grad_y[u] (outputs)·W[table(u)]ᵀ
-//   backward_weight  grad_W[t] (inputs, outputs) = Σ_{u of t} x[u]ᵀ·grad_y[u]; zeros for a table without rows
+//   forward            y[u] (outputs) = x[u] (inputs)·W[table(u)]
+//   backward_input     grad_x[u] (inputs) = grad_y[u] (outputs)·W[table(u)]ᵀ
+//   backward_weight_…  W steps along grad_W[t] (inputs, outputs) = Σ_{u of t} x[u]ᵀ·grad_y[u], which is never stored
+//
+// … is sgd or adagrad (common/step.wgsl), with η = scalars[rate] and Adagrad's sums in `squares`.
 //
 // The first two: a workgroup takes one block of rows of one table, so that its rows share a factor; blocks past the last
 // table's have nothing to do. The third: block `group.y` counts through the tables' blocks of W.
@@ -20,6 +22,7 @@ struct Parameters {
     left4: u32, // distances between rows, in vec4s
     right4: u32,
     result4: u32,
+    rate: u32, // which scalar
 }
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
@@ -27,6 +30,8 @@ struct Parameters {
 @group(0) @binding(2) var<storage, read> right: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> result: array<vec4f>;
 @group(0) @binding(4) var<storage, read> table_start: array<u32>;
+@group(0) @binding(5) var<storage, read> scalars: array<f32>;
+@group(0) @binding(6) var<storage, read_write> squares: array<vec4f>;
 
 // Block `n` of the tables' blocks of rows: which rows times which factor. `rows` is zero past the last.
 fn rows_of_one_table(n: u32) -> Product {
@@ -69,21 +74,41 @@ fn backward_input(
     store(p, product_right_transposed(p, group, 0u, lane));
 }
 
+// Block `n` of the tables' blocks of W: which rows of x and grad_y, and the block's number within its table. `rows` is
+// zero past the last table.
+struct Weight {
+    product: Product,
+    block: u32,
+}
+
+fn weight_of_one_table(n: u32) -> Weight {
+    let q = parameters;
+    let blocks = (q.rows + q.tile - 1u) / q.tile;
+    let t = min(n / blocks, q.tables - 1u);
+    let start = table_start[t];
+    let p = Product(
+        select(0u, q.rows, n / blocks < q.tables), q.cols, table_start[t + 1u] - start,
+        start * q.left4, start * q.right4, t * q.rows * q.result4, q.left4, q.right4, q.result4,
+    );
+    return Weight(p, n % blocks);
+}
+
 @compute @workgroup_size(LANES)
-fn backward_weight(
+fn backward_weight_sgd(
     @builtin(workgroup_id) group: vec3u,
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let n = group.z * groups.y + group.y;
-    let blocks = (parameters.rows + parameters.tile - 1u) / parameters.tile;
-    let t = n / blocks;
-    if t >= parameters.tables { return; }
-    let start = table_start[t];
-    let p = Product(
-        parameters.rows, parameters.cols, table_start[t + 1u] - start,
-        start * parameters.left4, start * parameters.right4, t * parameters.rows * parameters.result4,
-        parameters.left4, parameters.right4, parameters.result4,
-    );
-    store(p, product_left_transposed(p, group, n % blocks, lane));
+    let w = weight_of_one_table(group.z * groups.y + group.y);
+    step_sgd(w.product, product_left_transposed(w.product, group, w.block, lane), scalars[parameters.rate]);
+}
+
+@compute @workgroup_size(LANES)
+fn backward_weight_adagrad(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let w = weight_of_one_table(group.z * groups.y + group.y);
+    step_adagrad(w.product, product_left_transposed(w.product, group, w.block, lane), scalars[parameters.rate]);
 }

@@ -1,7 +1,7 @@
 // DLRM's dot interaction (Naumov et al. 2019, section 2.1.3) of the F+1 vectors v₀ = bottom[b], v_{1+f} = pooled[b·F + f].
 //
 //   forward   out[b] = [v₀, ⟨v₁,v₀⟩, ⟨v₂,v₀⟩, ⟨v₂,v₁⟩, …]: all ⟨vᵢ, vⱼ⟩ with i > j, row-major
-//   backward  grad_vᵢ = Σ_{j ≠ i} g_{ij}·vⱼ, and the head of grad_out to grad_v₀
+//   backward  grad_vᵢ = Σ_{j ≠ i} g_{ij}·vⱼ, and the head of grad_out to grad_v₀, ⊙ [v₀ > 0]: v₀ is a ReLU's output
 //
 // bottom (B, d), pooled (B·F, d), out and grad_out (B, d + F(F+1)/2). Forward: an invocation computes one column of out,
 // padding included; backward: one vec4 of one grad_vᵢ.
@@ -93,7 +93,8 @@ fn backward(
         sum += grad_out[products + triangle(j) + i] * vector(b, j, col4);
     }
     if i == 0u {
-        grad_bottom[b * parameters.width4 + col4] = sum;
+        let v = bottom[b * parameters.width4 + col4];
+        grad_bottom[b * parameters.width4 + col4] = select(sum, vec4f(), v <= vec4f());
     } else {
         grad_pooled[(b * parameters.features + i - 1u) * parameters.width4 + col4] = sum;
     }

@@ -1,11 +1,11 @@
 // A fully connected layer, w (out, in) as in PyTorch (Naumov et al. 2019, section 2.1).
 //
 //   forward              y (B, out) = act(x (B, in)·wᵀ + b (out)), act = max(0, ·) if RELU
-//   backward_activation  grad_y (B, out) ⊙= [y > 0], in place                       one vec4 an invocation
-//   backward_input       grad_x (B, in) = grad_y (B, out)·w
-//   backward_weight      grad_w (out, in) = grad_yᵀ·x
-//   backward_bias        grad_b (out) = Σ_b grad_y[b]                               8 × 4 columns a workgroup of 256
+//   backward_input       grad_x (B, in) = grad_y (B, out)·w, ⊙ [x > 0] where x is the output of a ReLU (GATED)
+//   backward_weight_…    w (out, in) steps along grad_w = grad_yᵀ·x, which is never stored
+//   backward_bias_…      b (out) steps along grad_b = Σ_b grad_y[b]                 8 × 4 columns a workgroup of 256
 //
+// … is sgd or adagrad (common/step.wgsl), with η = scalars[rate] and Adagrad's sums in `squares`.
 // A product's workgroup computes rows of block `group.y` and columns of block `group.x` (common/product_*.wgsl).
 // Twin: src/kernels/linear.rs.
 
@@ -16,16 +16,20 @@ struct Parameters {
     left4: u32, // distances between rows, in vec4s
     right4: u32,
     result4: u32,
-    count: u32, // vec4s of backward_activation
+    rate: u32, // which scalar
 }
 
 override RELU: bool = false;
+override GATED: bool = false;
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
 @group(0) @binding(1) var<storage, read> left: array<vec4f>;
 @group(0) @binding(2) var<storage, read> right: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> result: array<vec4f>;
 @group(0) @binding(4) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(5) var<storage, read> gate: array<vec4f>;
+@group(0) @binding(6) var<storage, read> scalars: array<f32>;
+@group(0) @binding(7) var<storage, read_write> squares: array<vec4f>;
 
 fn whole() -> Product {
     let p = parameters;
@@ -57,35 +61,45 @@ fn backward_input(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let p = whole();
-    store(p, product_plain(p, group, group.z * groups.y + group.y, lane));
+    let block = product_plain(p, group, group.z * groups.y + group.y, lane);
+    if GATED {
+        for (var r = 0u; r < BLOCK_ROWS; r++) {
+            for (var c = 0u; c < BLOCK_COLS4; c++) {
+                let at = min(block.x + r, p.rows - 1u) * p.result4 + min(block.y + c, p.result4 - 1u);
+                let i = r * BLOCK_COLS4 + c;
+                sums[i] = select(sums[i], vec4f(), gate[at] <= vec4f());
+            }
+        }
+    }
+    store(p, block);
 }
 
 @compute @workgroup_size(LANES)
-fn backward_weight(
+fn backward_weight_sgd(
     @builtin(workgroup_id) group: vec3u,
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
     let p = whole();
-    store(p, product_left_transposed(p, group, group.z * groups.y + group.y, lane));
+    let block = product_left_transposed(p, group, group.z * groups.y + group.y, lane);
+    step_sgd(p, block, scalars[parameters.rate]);
 }
 
-// left = y, result = grad_y.
-@compute @workgroup_size(WORKGROUP)
-fn backward_activation(
+@compute @workgroup_size(LANES)
+fn backward_weight_adagrad(
     @builtin(workgroup_id) group: vec3u,
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let i = item(group, groups, lane);
-    if i < parameters.count { result[i] = select(result[i], vec4f(), left[i] <= vec4f()); }
+    let p = whole();
+    let block = product_left_transposed(p, group, group.z * groups.y + group.y, lane);
+    step_adagrad(p, block, scalars[parameters.rate]);
 }
 
 var<workgroup> partial: array<vec4f, 256>;
 
-// left = grad_y, result = grad_b: 32 strips of the batch beside each other, added pairwise.
-@compute @workgroup_size(256)
-fn backward_bias(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+// left = grad_y: 32 strips of the batch beside each other, added pairwise. Lanes 0 to 7 have the sums.
+fn column_sums(group: vec3u, lane: u32) -> vec4f {
     let col4 = group.x * 8u + lane % 8u;
     var sum = vec4f();
     if col4 < parameters.left4 {
@@ -97,5 +111,23 @@ fn backward_bias(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_
         if lane < half { partial[lane] += partial[lane + half]; }
         workgroupBarrier();
     }
-    if lane < 8u && col4 < parameters.left4 { result[col4] = partial[lane]; }
+    return partial[lane];
+}
+
+// result = b.
+@compute @workgroup_size(256)
+fn backward_bias_sgd(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let g = column_sums(group, lane);
+    let col4 = group.x * 8u + lane;
+    if lane < 8u && col4 < parameters.left4 { result[col4] -= scalars[parameters.rate] * g; }
+}
+
+@compute @workgroup_size(256)
+fn backward_bias_adagrad(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let g = column_sums(group, lane);
+    let col4 = group.x * 8u + lane;
+    if lane >= 8u || col4 >= parameters.left4 { return; }
+    let s = squares[col4] + g * g;
+    squares[col4] = s;
+    result[col4] -= adagrad_step(g, s, scalars[parameters.rate]);
 }

@@ -17,8 +17,6 @@ struct Parameters {
     rate: u32, // which scalar
 }
 
-const EPSILON: f32 = 1e-10; // ADAGRAD_EPSILON
-
 @group(0) @binding(0) var<uniform> parameters: Parameters;
 @group(0) @binding(1) var<storage, read_write> table: array<vec4f>;
 @group(0) @binding(2) var<storage, read> unique_rows: array<u32>;
@@ -61,7 +59,7 @@ fn adagrad(
     let g = grad[u.x * parameters.width4 + col4];
     let s = squares[at] + g * g;
     squares[at] = s;
-    table[at] -= scalars[parameters.rate] * g / (sqrt(s) + EPSILON);
+    table[at] -= adagrad_step(g, s, scalars[parameters.rate]);
 }
 
 @compute @workgroup_size(WORKGROUP)

@@ -4,7 +4,8 @@ mod drivers;
 
 use mlet::backend::gpu::{Gpu, GpuError, Options, Program, Upload};
 use mlet::backend::{Allocate, Floats, Matrix};
-use mlet::kernels::{Operation, linear, program, update};
+use mlet::kernels::rule::Rule;
+use mlet::kernels::{Operation, linear, program};
 
 /// p −= η·g with η sent along: what `steps` steps leave, and a device ready for them.
 struct Walk {
@@ -18,18 +19,26 @@ impl Walk {
     const LEN: usize = 1000;
 
     fn new(gpu: &mut Gpu) -> Result<Self, GpuError> {
+        // A layer of one output over one example whose gradient is 1: its weight's gradient is what was sent as x.
         let (parameter, grad) = (gpu.allocate_floats(Self::LEN)?, gpu.allocate_floats(Self::LEN)?);
-        let scalars = gpu.allocate_floats(4)?;
-        let rule = update::Rule::Sgd;
-        let step = update::Update {
-            rule,
-            parameter,
-            grad,
-            len: Self::LEN,
+        let (scalars, one, bias) = (
+            gpu.allocate_floats(4)?,
+            gpu.allocate_floats(4)?,
+            gpu.allocate_floats(4)?,
+        );
+        gpu.write_floats(one, 0, &[1.0])?;
+        let row = |buffer, cols| Matrix { buffer, rows: 1, cols };
+        let step = linear::BackwardWeight {
+            grad_y: row(one, 1),
+            x: row(grad, Self::LEN),
+            weight: row(parameter, Self::LEN),
+            bias,
+            weight_rule: Rule::Sgd,
+            bias_rule: Rule::Sgd,
             scalars,
             rate: 1,
         };
-        let program = program(gpu, &[Operation::Update(step)])?;
+        let program = program(gpu, &[Operation::LinearBackwardWeight(step)])?;
         Ok(Self {
             parameter,
             grad,
@@ -117,7 +126,7 @@ fn layer(gpu: &mut Gpu) -> Result<Vec<u32>, GpuError> {
         matrix(outputs, inputs, 101)?,
         matrix(batch, outputs, 0)?,
     );
-    let (grad_weight, bias) = (matrix(outputs, inputs, 0)?, matrix(1, outputs, 55)?.buffer);
+    let (bias, scalars) = (matrix(1, outputs, 55)?.buffer, matrix(1, 4, 113)?.buffer);
     let operations = [
         Operation::LinearForward(linear::Forward {
             x,
@@ -129,15 +138,19 @@ fn layer(gpu: &mut Gpu) -> Result<Vec<u32>, GpuError> {
         Operation::LinearBackwardWeight(linear::BackwardWeight {
             grad_y: y,
             x,
-            grad_weight,
-            grad_bias: bias,
+            weight,
+            bias,
+            weight_rule: Rule::Sgd,
+            bias_rule: Rule::Sgd,
+            scalars,
+            rate: 1,
         }),
     ];
     let program = program(gpu, &operations)?;
     for _ in 0..3 {
         gpu.enqueue(&[], &program)?;
     }
-    let read = gpu.read_floats(grad_weight.buffer, 0..grad_weight.padded_len())?;
+    let read = gpu.read_floats(weight.buffer, 0..weight.padded_len())?;
     Ok(read.into_iter().map(f32::to_bits).collect())
 }
 

@@ -1,9 +1,11 @@
 //! The CPU's memory: plain vectors behind handles, in f32 for work and in f64 for the gradient tests.
 
+use super::lanes::Lanes;
 use super::{Allocate, Floats, Ints};
+use std::cell::RefCell;
 
 /// The numbers that CPU code runs on.
-pub trait Real: faer::traits::RealField + Copy + Send + Sync + std::iter::Sum + 'static {
+pub trait Real: faer::traits::RealField + Lanes + Copy + Send + Sync + std::iter::Sum + 'static {
     /// Nearest number to an f64.
     fn from_f64(value: f64) -> Self;
     /// As f64, exactly.
@@ -18,6 +20,9 @@ pub trait Real: faer::traits::RealField + Copy + Send + Sync + std::iter::Sum + 
     fn max(self, other: Self) -> Self;
     /// |x|.
     fn abs(self) -> Self;
+    /// Runs `work` on `len` numbers that hold anything: memory that a thread keeps, so that a step allocates nothing. Must
+    /// not be called within itself.
+    fn with_scratch<R>(len: usize, work: impl FnOnce(&mut [Self]) -> R) -> R;
 }
 
 macro_rules! real {
@@ -44,6 +49,15 @@ macro_rules! real {
             fn abs(self) -> Self {
                 <$type>::abs(self)
             }
+            fn with_scratch<R>(len: usize, work: impl FnOnce(&mut [Self]) -> R) -> R {
+                thread_local!(static SCRATCH: RefCell<Vec<$type>> = const { RefCell::new(Vec::new()) });
+                SCRATCH.with_borrow_mut(|scratch| {
+                    if scratch.len() < len {
+                        scratch.resize(len, 0.0);
+                    }
+                    work(&mut scratch[..len])
+                })
+            }
         }
     };
 }
@@ -56,6 +70,7 @@ real!(f64, libm::exp, libm::log1p);
 pub struct Memory<T> {
     floats: Vec<Vec<T>>,
     ints: Vec<Vec<u32>>,
+    scratch: Vec<T>,
     max_shard_elements: Option<usize>,
 }
 
@@ -65,6 +80,7 @@ impl<T: Real> Memory<T> {
         Self {
             floats: Vec::new(),
             ints: Vec::new(),
+            scratch: Vec::new(),
             max_shard_elements: None,
         }
     }
@@ -100,6 +116,21 @@ impl<T: Real> Memory<T> {
     /// Takes a buffer out, so that it can be written while others are read; [`Memory::put`] brings it back.
     pub fn take(&mut self, handle: Floats) -> Vec<T> {
         std::mem::take(&mut self.floats[handle.0])
+    }
+
+    /// `len` numbers or more that hold anything, for what threads share within one operation; [`Memory::put_scratch`] brings
+    /// them back.
+    pub fn take_scratch(&mut self, len: usize) -> Vec<T> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        if scratch.len() < len {
+            scratch.resize(len, T::zero());
+        }
+        scratch
+    }
+
+    /// Brings back what [`Memory::take_scratch`] took.
+    pub fn put_scratch(&mut self, scratch: Vec<T>) {
+        self.scratch = scratch;
     }
 
     /// Brings back what [`Memory::take`] took.

@@ -2,6 +2,7 @@
 
 pub mod cpu;
 pub mod gpu;
+pub mod lanes;
 pub mod layout;
 pub mod product;
 

@@ -1,9 +1,12 @@
-//! The CPU's matrix products: faer's, one thread a call, on slices. Who calls cuts the work into pieces of fixed size,
-//! never by the number of threads, so that every number has the same bits on one thread and on many.
+//! The CPU's matrix products, on slices, one thread a call. Every number is its sum in ascending order, a fused multiply-add
+//! a term, wherever it stands: so callers may cut the rows of a product as they like, and no bit depends on the number of
+//! threads.
 
 use super::cpu::Real;
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use pulp::{Arch, Simd, WithSimd};
+
+/// Columns of a panel: a multiple of the columns of every register tile, on every machine.
+pub const PANEL: usize = 32;
 
 /// A view of rows in a row-major slice: `rows` × `cols`, rows `stride` apart.
 #[derive(Clone, Copy)]
@@ -18,7 +21,7 @@ pub struct View<'a, T> {
     pub stride: usize,
 }
 
-impl<'a, T: Real> View<'a, T> {
+impl<'a, T> View<'a, T> {
     /// The rows `range` of a row-major slice.
     pub fn rows_of(data: &'a [T], range: std::ops::Range<usize>, cols: usize, stride: usize) -> Self {
         Self {
@@ -27,10 +30,6 @@ impl<'a, T: Real> View<'a, T> {
             cols,
             stride,
         }
-    }
-
-    fn mat(self) -> MatRef<'a, T> {
-        MatRef::from_row_major_slice_with_stride(self.data, self.rows, self.cols, self.stride)
     }
 }
 
@@ -47,17 +46,223 @@ pub enum Form {
 
 /// Writes the product into `out`, whose rows lie `stride` apart; columns past `cols` keep what they hold.
 pub fn product<T: Real>(out: &mut [T], cols: usize, stride: usize, form: Form, a: View<'_, T>, b: View<'_, T>) {
-    let (a, b) = match form {
-        Form::Plain => (a.mat(), b.mat()),
-        Form::RightTransposed => (a.mat(), b.mat().transpose()),
-        Form::LeftTransposed => (a.mat().transpose(), b.mat()),
+    let (rows, inner) = match form {
+        Form::LeftTransposed => (a.cols, a.rows),
+        Form::Plain | Form::RightTransposed => (a.rows, a.cols),
     };
-    if a.nrows() == 0 {
-        return;
+    let left = match form {
+        Form::LeftTransposed => Left::new(a.data, 1, a.stride),
+        Form::Plain | Form::RightTransposed => Left::new(a.data, a.stride, 1),
+    };
+    match form {
+        Form::Plain | Form::LeftTransposed => {
+            run(out, rows, cols, stride, inner, left, Right::Rows(b.data, b.stride));
+        }
+        Form::RightTransposed => T::with_scratch(packed_len(b.rows, inner), |panels| {
+            pack(panels, b);
+            run(out, rows, cols, stride, inner, left, Right::Panels(panels));
+        }),
     }
-    // Not from_row_major_slice_with_stride_mut: faer 0.24.4 swaps its strides and writes outside the slice.
-    let out = MatMut::from_column_major_slice_with_stride_mut(out, cols, a.nrows(), stride).transpose_mut();
-    matmul(out, Accum::Replace, a, b, T::one(), Par::Seq);
+}
+
+/// a·bᵀ where b is packed already: see [`pack`].
+pub fn product_packed<T: Real>(out: &mut [T], cols: usize, stride: usize, a: View<'_, T>, panels: &[T]) {
+    let left = Left::new(a.data, a.stride, 1);
+    run(out, a.rows, cols, stride, a.cols, left, Right::Panels(panels));
+}
+
+/// Rows of a product over `rows` rows that one task computes: two tasks a thread, and no more than stay in a core's cache.
+pub fn rows_a_task(rows: usize) -> usize {
+    let share = rows.div_ceil(2 * rayon::current_num_threads());
+    share.next_multiple_of(8).min(128)
+}
+
+/// Numbers that the panels of a matrix with `rows` rows and `cols` columns take.
+pub const fn packed_len(rows: usize, cols: usize) -> usize {
+    rows.next_multiple_of(PANEL) * cols
+}
+
+/// Writes bᵀ in panels: every [`PANEL`] rows of b as columns, (cols, PANEL) each, the last one filled up with zeros. What a
+/// product with bᵀ then reads lies in the order in which it is read.
+pub fn pack<T: Real>(panels: &mut [T], b: View<'_, T>) {
+    for (p, panel) in panels.chunks_exact_mut(PANEL * b.cols.max(1)).enumerate() {
+        let rows = p * PANEL..b.rows.min((p + 1) * PANEL);
+        Arch::new().dispatch(|| transpose(panel, View::rows_of(b.data, rows, b.cols, b.stride)));
+    }
+}
+
+/// Rows and columns of the squares that are transposed at a time.
+const SQUARE: usize = 4;
+/// Columns that are read of every row before the next ones: a line of the cache.
+const LINE: usize = 16;
+
+/// One panel: column j of `b` becomes the panel's row j.
+#[inline(always)]
+fn transpose<T: Real>(panel: &mut [T], b: View<'_, T>) {
+    let (rows, cols) = (b.rows / SQUARE * SQUARE, b.cols / SQUARE * SQUARE);
+    for line in (0..cols).step_by(LINE) {
+        for q in (0..rows).step_by(SQUARE) {
+            for p in (line..cols.min(line + LINE)).step_by(SQUARE) {
+                let row = |i: usize| -> [T; SQUARE] {
+                    let start = (q + i) * b.stride + p;
+                    b.data[start..start + SQUARE].try_into().expect("four numbers")
+                };
+                let rows = [row(0), row(1), row(2), row(3)];
+                for j in 0..SQUARE {
+                    let to = (p + j) * PANEL + q;
+                    panel[to..to + SQUARE].copy_from_slice(&[rows[0][j], rows[1][j], rows[2][j], rows[3][j]]);
+                }
+            }
+        }
+    }
+    for (p, column) in panel.chunks_exact_mut(PANEL).enumerate() {
+        for (q, value) in column.iter_mut().enumerate().skip(if p < cols { rows } else { 0 }) {
+            *value = if q < b.rows {
+                b.data[q * b.stride + p]
+            } else {
+                T::zero()
+            };
+        }
+    }
+}
+
+/// The left matrix: element (row, k) lies at `row·row_step + k·inner_step`.
+#[derive(Clone, Copy)]
+struct Left<'a, T> {
+    data: &'a [T],
+    row_step: usize,
+    inner_step: usize,
+}
+
+impl<'a, T> Left<'a, T> {
+    fn new(data: &'a [T], row_step: usize, inner_step: usize) -> Self {
+        Self {
+            data,
+            row_step,
+            inner_step,
+        }
+    }
+}
+
+/// The right matrix (inner, cols).
+#[derive(Clone, Copy)]
+enum Right<'a, T> {
+    /// Row-major, with the distance of its rows.
+    Rows(&'a [T], usize),
+    /// As [`pack`] leaves it.
+    Panels(&'a [T]),
+}
+
+fn run<T: Real>(
+    out: &mut [T],
+    rows: usize,
+    cols: usize,
+    stride: usize,
+    inner: usize,
+    left: Left<'_, T>,
+    right: Right<'_, T>,
+) {
+    Arch::new().dispatch(Multiply {
+        out,
+        rows,
+        cols,
+        stride,
+        inner,
+        left,
+        right,
+    });
+}
+
+struct Multiply<'a, T> {
+    out: &'a mut [T],
+    rows: usize,
+    cols: usize,
+    stride: usize,
+    inner: usize,
+    left: Left<'a, T>,
+    right: Right<'a, T>,
+}
+
+impl<T: Real> WithSimd for Multiply<'_, T> {
+    type Output = ();
+
+    /// Panel by panel, so that a panel is read from the nearest cache by all rows but the first.
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        for first in (0..self.cols).step_by(PANEL) {
+            let mut row = 0;
+            while row < self.rows {
+                let left = self.rows - row;
+                // A tile of 8 rows and 2 vectors takes 16 registers for the sums.
+                row += match left {
+                    8.. if S::REGISTER_COUNT >= 32 => self.strip::<S, 8>(simd, row, first),
+                    4.. => self.strip::<S, 4>(simd, row, first),
+                    2.. => self.strip::<S, 2>(simd, row, first),
+                    _ => self.strip::<S, 1>(simd, row, first),
+                };
+            }
+        }
+    }
+}
+
+impl<T: Real> Multiply<'_, T> {
+    /// `TALL` rows of one panel. Returns `TALL`.
+    #[inline(always)]
+    fn strip<S: Simd, const TALL: usize>(&mut self, simd: S, row: usize, first: usize) -> usize {
+        let lanes = T::lanes::<S>();
+        let end = self.cols.min(first + PANEL);
+        let mut col = first;
+        while col < end {
+            col += match end - col {
+                left if left >= 2 * lanes => self.tile::<S, TALL, 2, false>(simd, row, col, 2 * lanes),
+                left if left >= lanes => self.tile::<S, TALL, 1, false>(simd, row, col, lanes),
+                left => self.tile::<S, TALL, 1, true>(simd, row, col, left),
+            };
+        }
+        TALL
+    }
+
+    /// `TALL` rows of `WIDE` vectors, in registers; `PART`: the one vector has `width` numbers only. Returns `width`.
+    #[inline(always)]
+    fn tile<S: Simd, const TALL: usize, const WIDE: usize, const PART: bool>(
+        &mut self,
+        simd: S,
+        row: usize,
+        col: usize,
+        width: usize,
+    ) -> usize {
+        let lanes = T::lanes::<S>();
+        let (right, distance) = match self.right {
+            Right::Rows(data, stride) => (&data[col..], stride),
+            Right::Panels(panels) => (&panels[col / PANEL * PANEL * self.inner + col % PANEL..], PANEL),
+        };
+        let left = &self.left.data[row * self.left.row_step..];
+        let mut sums = [[T::splat(simd, T::zero()); WIDE]; TALL];
+        for k in 0..self.inner {
+            let terms = &right[k * distance..k * distance + width];
+            let terms: [T::Vector<S>; WIDE] = std::array::from_fn(|w| match PART {
+                true => T::load_part(simd, terms),
+                false => T::load(simd, &terms[w * lanes..]),
+            });
+            for (i, sums) in sums.iter_mut().enumerate() {
+                let factor = T::splat(simd, left[i * self.left.row_step + k * self.left.inner_step]);
+                for (sum, &term) in sums.iter_mut().zip(&terms) {
+                    *sum = T::mul_add(simd, factor, term, *sum);
+                }
+            }
+        }
+        for (i, sums) in sums.into_iter().enumerate() {
+            let start = (row + i) * self.stride + col;
+            let out = &mut self.out[start..start + width];
+            for (w, sum) in sums.into_iter().enumerate() {
+                match PART {
+                    true => T::store_part(simd, out, sum),
+                    false => T::store(simd, &mut out[w * lanes..], sum),
+                }
+            }
+        }
+        width
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The `cat` interaction: the feature vectors side by side, the bottom MLP's output first.
 
 use super::encode::{Joined, items};
+use super::linear::pass;
 use crate::backend::Matrix;
 use crate::backend::cpu::{Memory, Real};
 use crate::backend::gpu::{Call, Dispatch, Gpu, GpuError, shaders};
@@ -34,9 +35,11 @@ impl Forward {
     }
 }
 
-/// The same cut apart again.
+/// The same cut apart again; the bottom MLP's output is that of a ReLU, through which its part passes back.
 #[derive(Debug, Clone, Copy)]
 pub struct Backward {
+    /// (B, d)
+    pub bottom: Matrix,
     /// (B, (F+1)·d)
     pub grad_out: Matrix,
     /// (B, d), written
@@ -50,7 +53,7 @@ impl Backward {
     pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
         let mut grad_bottom = memory.take(self.grad_bottom.buffer);
         let mut grad_pooled = memory.take(self.grad_pooled.buffer);
-        let grad_out = memory.floats(self.grad_out.buffer);
+        let (grad_out, bottom) = (memory.floats(self.grad_out.buffer), memory.floats(self.bottom.buffer));
         let (d, stride) = (self.grad_bottom.cols, self.grad_bottom.stride());
         let features = self.grad_pooled.rows / self.grad_bottom.rows;
         for (b, grad_out) in grad_out.chunks_exact(self.grad_out.stride()).enumerate() {
@@ -60,6 +63,7 @@ impl Backward {
                 grad_pooled[row..row + d].copy_from_slice(grad_out);
             }
         }
+        pass(&mut grad_bottom, bottom);
         memory.put(self.grad_bottom.buffer, grad_bottom);
         memory.put(self.grad_pooled.buffer, grad_pooled);
     }
@@ -81,6 +85,7 @@ impl Backward {
             constants: &[],
             parameters: &joined(self.grad_bottom, self.grad_pooled, self.grad_out).parameters(),
             buffers: &[
+                (1, self.bottom.buffer.into()),
                 (4, self.grad_out.buffer.into()),
                 (5, self.grad_bottom.buffer.into()),
                 (6, self.grad_pooled.buffer.into()),

@@ -2,14 +2,15 @@
 //! unique row. The factors of all tables lie in one matrix, table t's block in rows `t·inputs..(t+1)·inputs`.
 
 use super::encode::{Blocks, word};
+use super::rule::{self, Rule};
 use crate::backend::cpu::{Memory, Real};
-use crate::backend::gpu::{Call, Dispatch, Family, Gpu, GpuError, shaders};
+use crate::backend::gpu::{Call, Dispatch, Family, Gpu, GpuError, Handle, shaders};
 use crate::backend::layout::UNIQUE;
 use crate::backend::product::{Form, View, product};
-use crate::backend::{Matrix, SparseBatch};
+use crate::backend::{Floats, Matrix, SparseBatch};
 use rayon::prelude::*;
 
-/// Unique rows that one task computes. Fixed: the bits must not depend on the number of threads.
+/// Unique rows that one task computes.
 const ROWS: usize = 256;
 
 /// `y[u] = x[u]·W[table(u)]`.
@@ -85,7 +86,7 @@ fn by_table<T: Real>(memory: &mut Memory<T>, batch: &SparseBatch, a: Matrix, wei
     memory.put(out.buffer, values);
 }
 
-/// `grad_W[t] = Σ_{u of table t} x[u]ᵀ·grad_y[u]`.
+/// The step of W along `grad_W[t] = Σ_{u of table t} x[u]ᵀ·grad_y[u]`, which is never stored.
 #[derive(Debug, Clone, Copy)]
 pub struct BackwardWeight {
     /// Which rows belong to which table
@@ -94,32 +95,53 @@ pub struct BackwardWeight {
     pub x: Matrix,
     /// (capacity, outputs)
     pub grad_y: Matrix,
-    /// (F·inputs, outputs), written; a table without rows in the batch gets zeros
-    pub grad_weight: Matrix,
+    /// (F·inputs, outputs), stepped; a table without rows in the batch has gradient zero
+    pub weight: Matrix,
+    /// How W steps
+    pub rule: Rule,
+    /// (4), travels with the batch
+    pub scalars: Floats,
+    /// Which of the scalars is η
+    pub rate: usize,
 }
 
 impl BackwardWeight {
-    /// The CPU twin of `backward_weight`.
+    /// The CPU twin of `backward_weight_sgd` and `backward_weight_adagrad`.
     pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
-        let mut grad_weight = memory.take(self.grad_weight.buffer);
+        let mut weight = memory.take(self.weight.buffer);
+        let mut sums = self.rule.take_sum(memory);
+        let block = self.weight.rows / self.batch.num_tables * self.weight.stride();
+        let tables = weight.par_chunks_mut(block);
+        match self.rule {
+            Rule::Sgd => tables
+                .enumerate()
+                .for_each(|(table, weight)| self.step(memory, table, weight, &mut [])),
+            Rule::Adagrad { .. } => tables
+                .zip(sums.par_chunks_mut(block))
+                .enumerate()
+                .for_each(|(table, (weight, sums))| self.step(memory, table, weight, sums)),
+        }
+        self.rule.put_sum(memory, sums);
+        memory.put(self.weight.buffer, weight);
+    }
+
+    /// One table's W.
+    fn step<T: Real>(&self, memory: &Memory<T>, table: usize, weight: &mut [T], sums: &mut [T]) {
         let table_start = memory.ints(self.batch.table_start);
+        let rows = table_start[table] as usize..table_start[table + 1] as usize;
+        if rows.is_empty() {
+            return; // no rule moves along a gradient of zero
+        }
         let (x, grad_y) = (memory.floats(self.x.buffer), memory.floats(self.grad_y.buffer));
-        let (cols, stride) = (self.grad_weight.cols, self.grad_weight.stride());
-        let block = self.grad_weight.rows / self.batch.num_tables;
-        grad_weight
-            .par_chunks_mut(block * stride)
-            .enumerate()
-            .for_each(|(table, grad_weight)| {
-                let rows = table_start[table] as usize..table_start[table + 1] as usize;
-                if rows.is_empty() {
-                    grad_weight.fill(T::zero());
-                    return;
-                }
-                let x = View::rows_of(x, rows.clone(), self.x.cols, self.x.stride());
-                let grad_y = View::rows_of(grad_y, rows, self.grad_y.cols, self.grad_y.stride());
-                product(grad_weight, cols, stride, Form::LeftTransposed, x, grad_y);
-            });
-        memory.put(self.grad_weight.buffer, grad_weight);
+        let rate = memory.floats(self.scalars)[self.rate];
+        let x = View::rows_of(x, rows.clone(), self.x.cols, self.x.stride());
+        let grad_y = View::rows_of(grad_y, rows, self.grad_y.stride(), self.grad_y.stride());
+        let stride = self.weight.stride();
+        T::with_scratch(weight.len(), |grad| {
+            // Over the padding too, which is zero: then the gradient can be taken whole.
+            product(grad, stride, stride, Form::LeftTransposed, x, grad_y);
+            rule::step(weight, sums, grad, rate);
+        });
     }
 }
 
@@ -156,40 +178,45 @@ fn rows_by_table(
     let blocks = Blocks::new(gpu.family(), result.stride() / 4);
     let count = batch.capacity / blocks.rows + batch.num_tables.min(batch.capacity);
     let block = weight.rows / batch.num_tables;
-    let matrices = [left, weight, result];
-    dispatch(gpu, entry, batch, block, 0, left.cols, matrices, &blocks, count)
+    let sizes = [batch.num_tables, block, blocks.rows, 0, result.cols, left.cols];
+    dispatch(gpu, entry, batch, sizes, [left, weight, result], 0, &[], &blocks, count)
 }
 
 impl BackwardWeight {
-    /// The dispatch of `backward_weight`.
+    /// The dispatch of `backward_weight_sgd` or `backward_weight_adagrad`.
     pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
-        let blocks = Blocks::new(gpu.family(), self.grad_weight.stride() / 4);
-        let rows = self.grad_weight.rows / self.batch.num_tables;
+        let blocks = Blocks::new(gpu.family(), self.weight.stride() / 4);
+        let rows = self.weight.rows / self.batch.num_tables;
         let count = rows.div_ceil(blocks.rows) * self.batch.num_tables;
-        let matrices = [self.x, self.grad_y, self.grad_weight];
+        let matrices = [self.x, self.grad_y, self.weight];
+        let entry = self.rule.entry("backward_weight_sgd", "backward_weight_adagrad");
+        let sizes = [self.batch.num_tables, rows, blocks.rows, rows, self.weight.cols, 0];
+        let mut more: Vec<(u32, Handle)> = vec![(5, self.scalars.into())];
+        more.extend(self.rule.sum().map(|sum| (6, sum.into())));
         dispatch(
             gpu,
-            "backward_weight",
+            entry,
             &self.batch,
-            rows,
-            rows,
-            0,
+            sizes,
             matrices,
+            self.rate,
+            &more,
             &blocks,
             count,
         )
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "the shader's parameter block")]
+/// `sizes`: tables, block, tile, rows, cols, inner of the shader's parameter block.
+#[expect(clippy::too_many_arguments, reason = "the shader's parameter block and its bindings")]
 fn dispatch(
     gpu: &Gpu,
     entry: &str,
     batch: &SparseBatch,
-    block: usize,
-    rows: usize,
-    inner: usize,
+    sizes: [usize; 6],
     [left, right, result]: [Matrix; 3],
+    rate: usize,
+    more: &[(u32, Handle)],
     blocks: &Blocks,
     count: usize,
 ) -> Result<Vec<Dispatch>, GpuError> {
@@ -198,22 +225,19 @@ fn dispatch(
         Family::Rows => &shaders::FACTOR_ROWS,
     };
     let strides = [left, right, result].map(|matrix| matrix.stride() / 4);
-    let sizes = [batch.num_tables, block, blocks.rows, rows, result.cols, inner];
+    let parameters = [&sizes[..], &strides, &[rate]].concat();
+    let buffers = [
+        (1, left.buffer.into()),
+        (2, right.buffer.into()),
+        (3, result.buffer.into()),
+        (4, batch.table_start.into()),
+    ];
     gpu.dispatch(&Call {
         shader,
         entry,
         constants: &[blocks.lanes()],
-        parameters: &[&sizes[..], &strides]
-            .concat()
-            .into_iter()
-            .map(word)
-            .collect::<Vec<_>>(),
-        buffers: &[
-            (1, left.buffer.into()),
-            (2, right.buffer.into()),
-            (3, result.buffer.into()),
-            (4, batch.table_start.into()),
-        ],
+        parameters: &parameters.into_iter().map(word).collect::<Vec<_>>(),
+        buffers: &[&buffers, more].concat(),
         workgroups: blocks.grid(count),
     })
     .map(|made| vec![made])

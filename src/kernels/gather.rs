@@ -3,7 +3,12 @@
 use super::encode::{items, word};
 use crate::backend::cpu::{Memory, Real};
 use crate::backend::gpu::{Call, Dispatch, Gpu, GpuError, shaders};
+use crate::backend::layout::UNIQUE;
 use crate::backend::{Matrix, ShardedRows, SparseBatch};
+use rayon::prelude::*;
+
+/// Rows that one task copies: enough reads in flight to hide the way to memory.
+const ROWS: usize = 256;
 
 /// `x[u] = W1[unique_rows[u]]`, over all shards.
 #[derive(Debug, Clone)]
@@ -20,17 +25,29 @@ impl Forward {
     /// The CPU twin of `forward`.
     pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
         let mut x = memory.take(self.x.buffer);
-        let rows = memory.ints(self.batch.unique_rows);
-        let shard_start = memory.ints(self.batch.shard_start);
+        let unique = memory.ints(self.batch.counts)[UNIQUE] as usize;
         let stride = self.tables.stride();
-        for (shard, bounds) in self.tables.shards.iter().zip(shard_start.windows(2)) {
-            let table = memory.floats(shard.buffer);
-            for u in bounds[0] as usize..bounds[1] as usize {
-                let row = rows[u] as usize - shard.first_row;
-                x[u * stride..(u + 1) * stride].copy_from_slice(&table[row * stride..(row + 1) * stride]);
-            }
-        }
+        x[..unique * stride]
+            .par_chunks_mut(ROWS * stride)
+            .enumerate()
+            .for_each(|(chunk, x)| self.copy_rows(memory, chunk * ROWS, x));
         memory.put(self.x.buffer, x);
+    }
+
+    /// The unique rows from `first` on that fit into `x`.
+    fn copy_rows<T: Real>(&self, memory: &Memory<T>, first: usize, x: &mut [T]) {
+        let stride = self.tables.stride();
+        let rows = &memory.ints(self.batch.unique_rows)[first..];
+        let mut shards = self.tables.shards.iter();
+        let Some(mut shard) = shards.next() else { return };
+        for (&row, x) in rows.iter().zip(x.chunks_exact_mut(stride)) {
+            while row as usize >= shard.first_row + shard.rows {
+                let Some(next) = shards.next() else { return };
+                shard = next;
+            }
+            let at = (row as usize - shard.first_row) * stride;
+            x.copy_from_slice(&memory.floats(shard.buffer)[at..at + stride]);
+        }
     }
 }
 

@@ -2,9 +2,11 @@
 //! features; all products ⟨vᵢ, vⱼ⟩ with i > j, row-major, behind v₀.
 
 use super::encode::{Joined, items};
+use super::linear::pass;
 use crate::backend::Matrix;
 use crate::backend::cpu::{Memory, Real};
 use crate::backend::gpu::{Call, Dispatch, Gpu, GpuError, shaders};
+use crate::backend::product::{Form, PANEL, View, pack, packed_len, product, product_packed};
 use rayon::prelude::*;
 
 /// Examples that one task computes.
@@ -30,30 +32,36 @@ impl Forward {
     /// The CPU twin of `forward`.
     pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
         let mut out = memory.take(self.out.buffer);
-        let (bottom, pooled) = (memory.floats(self.bottom.buffer), memory.floats(self.pooled.buffer));
-        let (d, stride) = (self.bottom.cols, self.bottom.stride());
-        let features = self.pooled.rows / self.bottom.rows;
-        let vector = |b: usize, i: usize| vector(bottom, pooled, stride, features, b, i);
+        let vectors = Vectors::of(memory, self.bottom, self.pooled);
+        let (d, stride, count) = (self.bottom.cols, self.bottom.stride(), vectors.count());
+        let width = count.next_multiple_of(PANEL);
+        let sizes = [count * stride, packed_len(count, d), count * width];
         out.par_chunks_mut(EXAMPLES * self.out.stride())
             .enumerate()
             .for_each(|(chunk, out)| {
-                for (b, out) in out.chunks_exact_mut(self.out.stride()).enumerate() {
-                    let b = chunk * EXAMPLES + b;
-                    let (head, products) = out.split_at_mut(d);
-                    head.copy_from_slice(&vector(b, 0)[..d]);
-                    let mut products = products.iter_mut();
-                    for i in 1..=features {
-                        for (j, out) in (0..i).zip(&mut products) {
-                            *out = dot(vector(b, i), vector(b, j));
+                T::with_scratch(sizes.iter().sum(), |scratch| {
+                    let (own, scratch) = scratch.split_at_mut(sizes[0]);
+                    let (panels, all) = scratch.split_at_mut(sizes[1]);
+                    for (b, out) in out.chunks_exact_mut(self.out.stride()).enumerate() {
+                        vectors.copy(chunk * EXAMPLES + b, own);
+                        let own = View::rows_of(own, 0..count, d, stride);
+                        pack(panels, own);
+                        product_packed(all, width, width, own, panels); // all ⟨vᵢ, vⱼ⟩
+                        out[..d].copy_from_slice(&own.data[..d]);
+                        let mut below = d;
+                        for (i, row) in all.chunks_exact(width).enumerate() {
+                            out[below..below + i].copy_from_slice(&row[..i]);
+                            below += i;
                         }
                     }
-                }
+                });
             });
         memory.put(self.out.buffer, out);
     }
 }
 
-/// grad_vᵢ = Σ_{j ≠ i} g_{ij}·vⱼ, and the head of grad_out to grad_v₀.
+/// grad_vᵢ = Σ_{j ≠ i} g_{ij}·vⱼ, and the head of grad_out to grad_v₀; v₀ is the output of a ReLU, through which it passes
+/// back: `grad_v₀ ⊙= [v₀ > 0]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Backward {
     /// (B, d)
@@ -73,65 +81,79 @@ impl Backward {
     pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
         let mut grad_bottom = memory.take(self.grad_bottom.buffer);
         let mut grad_pooled = memory.take(self.grad_pooled.buffer);
-        let (bottom, pooled) = (memory.floats(self.bottom.buffer), memory.floats(self.pooled.buffer));
+        let vectors = Vectors::of(memory, self.bottom, self.pooled);
         let grad_out = memory.floats(self.grad_out.buffer);
-        let (d, stride) = (self.bottom.cols, self.bottom.stride());
-        let features = self.pooled.rows / self.bottom.rows;
+        let (d, stride, count) = (self.bottom.cols, self.bottom.stride(), vectors.count());
+        let sizes = [count * stride, count * count];
         let examples = grad_bottom
             .par_chunks_mut(stride)
-            .zip(grad_pooled.par_chunks_mut(features * stride))
+            .zip(grad_pooled.par_chunks_mut(vectors.features * stride))
             .zip(grad_out.par_chunks(self.grad_out.stride()));
         examples
             .with_min_len(EXAMPLES)
             .enumerate()
             .for_each(|(b, ((grad_bottom, grad_pooled), grad_out))| {
-                grad_bottom.fill(T::zero());
-                grad_bottom[..d].copy_from_slice(&grad_out[..d]);
-                grad_pooled.fill(T::zero());
-                let mut products = grad_out[d..].iter();
-                for i in 1..=features {
-                    for (j, &g) in (0..i).zip(&mut products) {
-                        let (below, from) = grad_pooled.split_at_mut((i - 1) * stride);
-                        let grad_j = if j == 0 {
-                            &mut *grad_bottom
-                        } else {
-                            &mut below[(j - 1) * stride..j * stride]
-                        };
-                        axpy(g, vector(bottom, pooled, stride, features, b, i), grad_j);
-                        let v_j = vector(bottom, pooled, stride, features, b, j);
-                        axpy(g, v_j, &mut from[..stride]);
+                T::with_scratch(sizes.iter().sum(), |scratch| {
+                    let (own, pairs) = scratch.split_at_mut(sizes[0]);
+                    vectors.copy(b, own);
+                    symmetric(pairs, count, &grad_out[d..]);
+                    // Over the padding too: it is zero in every vector.
+                    let own = View::rows_of(own, 0..count, stride, stride);
+                    let of = |rows| View::rows_of(pairs, rows, count, count);
+                    product(grad_bottom, stride, stride, Form::Plain, of(0..1), own);
+                    product(grad_pooled, stride, stride, Form::Plain, of(1..count), own);
+                    for (grad, &head) in grad_bottom.iter_mut().zip(&grad_out[..d]) {
+                        *grad += head;
                     }
-                }
+                    pass(grad_bottom, own.data);
+                });
             });
         memory.put(self.grad_bottom.buffer, grad_bottom);
         memory.put(self.grad_pooled.buffer, grad_pooled);
     }
 }
 
-/// vᵢ of example b, padding included.
-fn vector<'a, T>(bottom: &'a [T], pooled: &'a [T], stride: usize, features: usize, b: usize, i: usize) -> &'a [T] {
-    let (from, row) = match i {
-        0 => (bottom, b),
-        _ => (pooled, b * features + i - 1),
-    };
-    &from[row * stride..(row + 1) * stride]
-}
-
-/// ⟨a, b⟩ in four interleaved sums, which vectorises; the order is fixed.
-fn dot<T: Real>(a: &[T], b: &[T]) -> T {
-    let mut sums = [T::zero(); 4];
-    for (a, b) in a.chunks_exact(4).zip(b.chunks_exact(4)) {
-        for lane in 0..4 {
-            sums[lane] += a[lane] * b[lane];
+/// g_{ij} = g_{ji} out of the strict lower triangle, zeros on the diagonal: (count, count).
+fn symmetric<T: Real>(pairs: &mut [T], count: usize, triangle: &[T]) {
+    let mut triangle = triangle.iter();
+    for i in 0..count {
+        pairs[i * count + i] = T::zero();
+        for (j, &g) in (0..i).zip(&mut triangle) {
+            pairs[i * count + j] = g;
+            pairs[j * count + i] = g;
         }
     }
-    (sums[0] + sums[1]) + (sums[2] + sums[3])
 }
 
-/// y += a·x.
-fn axpy<T: Real>(a: T, x: &[T], y: &mut [T]) {
-    for (y, &x) in y.iter_mut().zip(x) {
-        *y += a * x;
+/// The F+1 vectors of every example.
+struct Vectors<'a, T> {
+    bottom: &'a [T],
+    pooled: &'a [T],
+    stride: usize,
+    features: usize,
+}
+
+impl<'a, T: Real> Vectors<'a, T> {
+    fn of(memory: &'a Memory<T>, bottom: Matrix, pooled: Matrix) -> Self {
+        Self {
+            bottom: memory.floats(bottom.buffer),
+            pooled: memory.floats(pooled.buffer),
+            stride: bottom.stride(),
+            features: pooled.rows / bottom.rows,
+        }
+    }
+
+    /// F+1.
+    fn count(&self) -> usize {
+        self.features + 1
+    }
+
+    /// Those of example b behind one another, padding included.
+    fn copy(&self, b: usize, into: &mut [T]) {
+        let (first, others) = into.split_at_mut(self.stride);
+        let length = self.features * self.stride;
+        first.copy_from_slice(&self.bottom[b * self.stride..(b + 1) * self.stride]);
+        others.copy_from_slice(&self.pooled[b * length..(b + 1) * length]);
     }
 }
 

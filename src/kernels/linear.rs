@@ -1,16 +1,16 @@
 //! A fully connected layer: y = act(x·wᵀ + b), with w (out, in) as in PyTorch.
 
 use super::encode::{self, word};
+use super::rule::{self, Rule};
 use crate::backend::cpu::{Memory, Real};
 use crate::backend::gpu::{Call, Dispatch, Family, Gpu, GpuError, Handle, shaders};
-use crate::backend::product::{Form, View, product};
+use crate::backend::product::{Form, PANEL, View, pack, packed_len, product, product_packed, rows_a_task};
 use crate::backend::{Floats, Matrix};
+use pulp::Arch;
 use rayon::prelude::*;
 
-/// Rows of a batch that one task computes. Fixed: the bits must not depend on the number of threads.
-const BATCH_ROWS: usize = 32;
-/// Rows of a weight's gradient that one task computes.
-const WEIGHT_ROWS: usize = 64;
+/// Rows of a weight that one task steps.
+const WEIGHT_ROWS: usize = 32;
 
 /// y = act(x·wᵀ + b).
 #[derive(Debug, Clone, Copy)]
@@ -31,61 +31,57 @@ impl Forward {
     /// The CPU twin of `forward`.
     pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
         let mut y = memory.take(self.y.buffer);
+        let mut panels = memory.take_scratch(packed_len(self.weight.rows, self.weight.cols));
         let (x, weight, bias) = (
             memory.floats(self.x.buffer),
             memory.floats(self.weight.buffer),
             memory.floats(self.bias),
         );
-        let weight = View::rows_of(weight, 0..self.weight.rows, self.weight.cols, self.weight.stride());
-        let (cols, stride) = (self.y.cols, self.y.stride());
-        y.par_chunks_mut(BATCH_ROWS * stride)
-            .enumerate()
-            .for_each(|(chunk, y)| {
-                let first = chunk * BATCH_ROWS;
-                let x = View::rows_of(x, first..first + y.len() / stride, self.x.cols, self.x.stride());
-                product(y, cols, stride, Form::RightTransposed, x, weight);
-                for row in y.chunks_exact_mut(stride) {
-                    for (value, &bias) in row[..cols].iter_mut().zip(bias) {
-                        *value += bias;
-                        if self.relu {
-                            *value = Real::max(*value, T::zero());
-                        }
-                    }
-                }
+        panels
+            .par_chunks_mut(PANEL * self.weight.cols)
+            .zip(weight.par_chunks(PANEL * self.weight.stride()))
+            .for_each(|(panel, rows)| {
+                let rows_here = 0..rows.len() / self.weight.stride();
+                pack(
+                    panel,
+                    View::rows_of(rows, rows_here, self.weight.cols, self.weight.stride()),
+                );
             });
+        let (cols, stride) = (self.y.cols, self.y.stride());
+        let rows = rows_a_task(self.y.rows);
+        y.par_chunks_mut(rows * stride).enumerate().for_each(|(chunk, y)| {
+            let first = chunk * rows;
+            let x = View::rows_of(x, first..first + y.len() / stride, self.x.cols, self.x.stride());
+            product_packed(y, cols, stride, x, &panels);
+            Arch::new().dispatch(|| self.activate(y, bias));
+        });
+        memory.put_scratch(panels);
         memory.put(self.y.buffer, y);
     }
-}
 
-/// `grad_y ⊙= [y > 0]`, in place: what passes back through a ReLU.
-#[derive(Debug, Clone, Copy)]
-pub struct BackwardActivation {
-    /// (B, out), the layer's output
-    pub y: Matrix,
-    /// (B, out), read and written
-    pub grad_y: Matrix,
-}
-
-impl BackwardActivation {
-    /// The CPU twin of `backward_activation`.
-    pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
-        let mut grad_y = memory.take(self.grad_y.buffer);
-        for (grad, &y) in grad_y.iter_mut().zip(memory.floats(self.y.buffer)) {
-            if y <= T::zero() {
-                *grad = T::zero();
+    /// y = act(y + b), row by row.
+    #[inline(always)]
+    fn activate<T: Real>(&self, y: &mut [T], bias: &[T]) {
+        for row in y.chunks_exact_mut(self.y.stride()) {
+            for (value, &bias) in row[..self.y.cols].iter_mut().zip(bias) {
+                *value += bias;
+                if self.relu {
+                    *value = Real::max(*value, T::zero());
+                }
             }
         }
-        memory.put(self.grad_y.buffer, grad_y);
     }
 }
 
-/// grad_x = grad_y·w.
+/// grad_x = grad_y·w, and what passes back through the ReLU that x came out of.
 #[derive(Debug, Clone, Copy)]
 pub struct BackwardInput {
     /// (B, out)
     pub grad_y: Matrix,
     /// (out, in)
     pub weight: Matrix,
+    /// (B, in): x, where it is the output of a ReLU: `grad_x ⊙= [x > 0]`
+    pub gate: Option<Matrix>,
     /// (B, in), written
     pub grad_x: Matrix,
 }
@@ -95,63 +91,132 @@ impl BackwardInput {
     pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
         let mut grad_x = memory.take(self.grad_x.buffer);
         let (grad_y, weight) = (memory.floats(self.grad_y.buffer), memory.floats(self.weight.buffer));
+        let gate = self.gate.map(|x| memory.floats(x.buffer));
         let weight = View::rows_of(weight, 0..self.weight.rows, self.weight.cols, self.weight.stride());
         let (cols, stride) = (self.grad_x.cols, self.grad_x.stride());
+        let rows = rows_a_task(self.grad_x.rows);
         grad_x
-            .par_chunks_mut(BATCH_ROWS * stride)
+            .par_chunks_mut(rows * stride)
             .enumerate()
             .for_each(|(chunk, grad_x)| {
-                let first = chunk * BATCH_ROWS;
+                let first = chunk * rows;
                 let range = first..first + grad_x.len() / stride;
                 let grad_y = View::rows_of(grad_y, range, self.grad_y.cols, self.grad_y.stride());
                 product(grad_x, cols, stride, Form::Plain, grad_y, weight);
+                if let Some(x) = gate {
+                    pass(grad_x, &x[first * stride..]);
+                }
             });
         memory.put(self.grad_x.buffer, grad_x);
     }
 }
 
-/// grad_w = grad_yᵀ·x and grad_b = Σ_b grad_y.
+/// `grad ⊙= [x > 0]`: what passes back through a ReLU whose output is x.
+pub(super) fn pass<T: Real>(grad: &mut [T], x: &[T]) {
+    Arch::new().dispatch(|| {
+        for (grad, &x) in grad.iter_mut().zip(x) {
+            *grad = if x <= T::zero() { T::zero() } else { *grad };
+        }
+    });
+}
+
+/// The step of w along grad_w = grad_yᵀ·x, and of b along grad_b = Σ_b grad_y: the gradients are never stored.
 #[derive(Debug, Clone, Copy)]
 pub struct BackwardWeight {
     /// (B, out)
     pub grad_y: Matrix,
     /// (B, in)
     pub x: Matrix,
-    /// (out, in), written
-    pub grad_weight: Matrix,
-    /// (out), written
-    pub grad_bias: Floats,
+    /// (out, in), stepped
+    pub weight: Matrix,
+    /// (out), stepped
+    pub bias: Floats,
+    /// How w steps
+    pub weight_rule: Rule,
+    /// How b steps: the same rule with a sum of its own
+    pub bias_rule: Rule,
+    /// (4), travels with the batch
+    pub scalars: Floats,
+    /// Which of the scalars is η
+    pub rate: usize,
+}
+
+/// Some rows of a weight and their biases, with Adagrad's sums or none.
+struct Rows<'a, T> {
+    first: usize,
+    weight: &'a mut [T],
+    weight_sum: &'a mut [T],
+    bias: &'a mut [T],
+    bias_sum: &'a mut [T],
 }
 
 impl BackwardWeight {
-    /// The CPU twin of `backward_weight`.
+    /// The CPU twin of `backward_weight_sgd`, `backward_weight_adagrad`, `backward_bias_sgd` and `backward_bias_adagrad`.
     pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
-        let mut grad_weight = memory.take(self.grad_weight.buffer);
-        let mut grad_bias = memory.take(self.grad_bias);
-        let (grad_y, x) = (memory.floats(self.grad_y.buffer), memory.floats(self.x.buffer));
+        let (mut weight, mut bias) = (memory.take(self.weight.buffer), memory.take(self.bias));
+        let mut weight_sum = self.weight_rule.take_sum(memory);
+        let mut bias_sum = self.bias_rule.take_sum(memory);
+        let length = WEIGHT_ROWS * self.weight.stride();
+        let weights = weight.par_chunks_mut(length).zip(bias.par_chunks_mut(WEIGHT_ROWS));
+        let rows = |chunk, (weight, bias), (weight_sum, bias_sum)| Rows {
+            first: chunk * WEIGHT_ROWS,
+            weight,
+            weight_sum,
+            bias,
+            bias_sum,
+        };
+        match self.weight_rule {
+            Rule::Sgd => weights
+                .enumerate()
+                .for_each(|(chunk, weights)| self.step(memory, rows(chunk, weights, (&mut [], &mut [])))),
+            Rule::Adagrad { .. } => weights
+                .zip(
+                    weight_sum
+                        .par_chunks_mut(length)
+                        .zip(bias_sum.par_chunks_mut(WEIGHT_ROWS)),
+                )
+                .enumerate()
+                .for_each(|(chunk, (weights, sums))| self.step(memory, rows(chunk, weights, sums))),
+        }
+        self.weight_rule.put_sum(memory, weight_sum);
+        self.bias_rule.put_sum(memory, bias_sum);
+        memory.put(self.weight.buffer, weight);
+        memory.put(self.bias, bias);
+    }
+
+    fn step<T: Real>(&self, memory: &Memory<T>, rows: Rows<'_, T>) {
+        let rate = memory.floats(self.scalars)[self.rate];
+        let (cols, stride) = (self.weight.cols, self.weight.stride());
+        let count = rows.weight.len() / stride;
+        let x = memory.floats(self.x.buffer);
         let x = View::rows_of(x, 0..self.x.rows, self.x.cols, self.x.stride());
-        let (cols, stride) = (self.grad_weight.cols, self.grad_weight.stride());
-        grad_weight
-            .par_chunks_mut(WEIGHT_ROWS * stride)
-            .enumerate()
-            .for_each(|(chunk, grad_weight)| {
-                // The columns `first..` of grad_y: its rows keep their distance, only the start moves.
-                let grad_y = View {
-                    data: &grad_y[chunk * WEIGHT_ROWS..],
-                    rows: self.grad_y.rows,
-                    cols: grad_weight.len() / stride,
-                    stride: self.grad_y.stride(),
-                };
-                product(grad_weight, cols, stride, Form::LeftTransposed, grad_y, x);
-            });
-        grad_bias.fill(T::zero());
-        for row in grad_y.chunks_exact(self.grad_y.stride()) {
-            for (sum, &grad) in grad_bias.iter_mut().zip(row) {
+        // The columns `first..` of grad_y: its rows keep their distance, only the start moves.
+        let grad_y = View {
+            data: &memory.floats(self.grad_y.buffer)[rows.first..],
+            rows: self.grad_y.rows,
+            cols: count,
+            stride: self.grad_y.stride(),
+        };
+        let sum_stride = if rows.weight_sum.is_empty() { 0 } else { stride };
+        T::with_scratch(rows.weight.len(), |grad| {
+            product(grad, cols, stride, Form::LeftTransposed, grad_y, x);
+            for (r, (weight, grad)) in rows
+                .weight
+                .chunks_exact_mut(stride)
+                .zip(grad.chunks_exact(stride))
+                .enumerate()
+            {
+                let sums = &mut rows.weight_sum[r * sum_stride..];
+                rule::step(&mut weight[..cols], sums, &grad[..cols], rate);
+            }
+        });
+        let mut grad_bias = [T::zero(); WEIGHT_ROWS];
+        for row in grad_y.data.chunks(grad_y.stride).take(grad_y.rows) {
+            for (sum, &grad) in grad_bias[..count].iter_mut().zip(row) {
                 *sum += grad;
             }
         }
-        memory.put(self.grad_weight.buffer, grad_weight);
-        memory.put(self.grad_bias, grad_bias);
+        rule::step(&mut rows.bias[..count], rows.bias_sum, &grad_bias[..count], rate);
     }
 }
 
@@ -159,52 +224,61 @@ impl Forward {
     /// The dispatch of `forward`.
     pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
         let relu = [("RELU", f64::from(self.relu))];
-        let buffers = [self.x.buffer, self.weight.buffer, self.y.buffer, self.bias];
-        let inner = self.x.cols;
-        dispatch(gpu, "forward", &relu, self.x, self.weight, self.y, inner, &buffers).map(|made| vec![made])
-    }
-}
-
-impl BackwardActivation {
-    /// The dispatch of `backward_activation`.
-    pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
-        let count = self.grad_y.padded_len() / 4;
-        gpu.dispatch(&Call {
-            shader: shader(gpu),
-            entry: "backward_activation",
-            constants: &[],
-            parameters: &[0, 0, 0, 0, 0, 0, word(count)],
-            buffers: &[(1, self.y.buffer.into()), (3, self.grad_y.buffer.into())],
-            workgroups: encode::items(count),
-        })
-        .map(|made| vec![made])
+        let buffers = [
+            (1, self.x.buffer),
+            (2, self.weight.buffer),
+            (3, self.y.buffer),
+            (4, self.bias),
+        ];
+        let sizes = Sizes::new(self.x, self.weight, self.y, self.x.cols);
+        Ok(vec![dispatch(gpu, "forward", &relu, sizes, &buffers)?])
     }
 }
 
 impl BackwardInput {
     /// The dispatch of `backward_input`.
     pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
-        let buffers = [self.grad_y.buffer, self.weight.buffer, self.grad_x.buffer];
-        let inner = self.grad_y.cols;
-        let (left, right, result) = (self.grad_y, self.weight, self.grad_x);
-        dispatch(gpu, "backward_input", &[], left, right, result, inner, &buffers).map(|made| vec![made])
+        let gated = [("GATED", f64::from(self.gate.is_some()))];
+        // An entry point's bindings are fixed: without a gate, any buffer that is read stands in for it.
+        let gate = self.gate.map_or(self.weight.buffer, |x| x.buffer);
+        let buffers = [
+            (1, self.grad_y.buffer),
+            (2, self.weight.buffer),
+            (3, self.grad_x.buffer),
+            (5, gate),
+        ];
+        let sizes = Sizes::new(self.grad_y, self.weight, self.grad_x, self.grad_y.cols);
+        Ok(vec![dispatch(gpu, "backward_input", &gated, sizes, &buffers)?])
     }
 }
 
 impl BackwardWeight {
-    /// The dispatches of `backward_weight` and `backward_bias`.
+    /// The dispatches of `backward_weight_…` and `backward_bias_…`.
     pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
-        let buffers = [self.grad_y.buffer, self.x.buffer, self.grad_weight.buffer];
-        let inner = self.grad_y.rows;
-        let (left, right, result) = (self.grad_y, self.x, self.grad_weight);
-        let weight = dispatch(gpu, "backward_weight", &[], left, right, result, inner, &buffers)?;
+        let mut buffers = vec![
+            (1, self.grad_y.buffer),
+            (2, self.x.buffer),
+            (3, self.weight.buffer),
+            (6, self.scalars),
+        ];
+        buffers.extend(self.weight_rule.sum().map(|sum| (7, sum)));
+        let entry = self.weight_rule.entry("backward_weight_sgd", "backward_weight_adagrad");
+        let mut sizes = Sizes::new(self.grad_y, self.x, self.weight, self.grad_y.rows);
+        sizes.rate = self.rate;
+        let weight = dispatch(gpu, entry, &[], sizes, &buffers)?;
         let width4 = self.grad_y.stride() / 4;
+        let mut buffers: Vec<(u32, Handle)> = vec![
+            (1, self.grad_y.buffer.into()),
+            (3, self.bias.into()),
+            (6, self.scalars.into()),
+        ];
+        buffers.extend(self.bias_rule.sum().map(|sum| (7, sum.into())));
         let bias = gpu.dispatch(&Call {
             shader: shader(gpu),
-            entry: "backward_bias",
+            entry: self.bias_rule.entry("backward_bias_sgd", "backward_bias_adagrad"),
             constants: &[],
-            parameters: &[0, 0, word(inner), word(width4)],
-            buffers: &[(1, self.grad_y.buffer.into()), (3, self.grad_bias.into())],
+            parameters: &[0, 0, self.grad_y.rows, width4, 0, 0, self.rate].map(word),
+            buffers: &buffers,
             workgroups: [word(width4.div_ceil(8)), 1, 1],
         })?;
         Ok(vec![weight, bias])
@@ -218,35 +292,50 @@ fn shader(gpu: &Gpu) -> &'static shaders::Shader {
     }
 }
 
-/// One of the three products, `buffers` in the order of the shader's bindings.
-#[expect(clippy::too_many_arguments, reason = "three matrices and what is done with them")]
+/// What a product works on: the shader's parameter block.
+struct Sizes {
+    result: Matrix,
+    inner: usize,
+    left4: usize,
+    right4: usize,
+    rate: usize,
+}
+
+impl Sizes {
+    fn new(left: Matrix, right: Matrix, result: Matrix, inner: usize) -> Self {
+        Self {
+            result,
+            inner,
+            left4: left.stride() / 4,
+            right4: right.stride() / 4,
+            rate: 0,
+        }
+    }
+}
+
+/// One of the three products.
 fn dispatch(
     gpu: &Gpu,
     entry: &str,
     constants: &[(&str, f64)],
-    left: Matrix,
-    right: Matrix,
-    result: Matrix,
-    inner: usize,
-    buffers: &[Floats],
+    sizes: Sizes,
+    buffers: &[(u32, Floats)],
 ) -> Result<Dispatch, GpuError> {
+    let Sizes {
+        result,
+        inner,
+        left4,
+        right4,
+        rate,
+    } = sizes;
     let width4 = result.stride() / 4;
     let blocks = encode::Blocks::new(gpu.family(), width4);
-    let sizes = [
-        result.rows,
-        result.cols,
-        inner,
-        left.stride() / 4,
-        right.stride() / 4,
-        width4,
-        0,
-    ];
-    let buffers: Vec<(u32, Handle)> = (1..).zip(buffers.iter().map(|&buffer| buffer.into())).collect();
+    let buffers: Vec<(u32, Handle)> = buffers.iter().map(|&(at, buffer)| (at, buffer.into())).collect();
     gpu.dispatch(&Call {
         shader: shader(gpu),
         entry,
         constants: &[constants, &[blocks.lanes()]].concat(),
-        parameters: &sizes.map(word),
+        parameters: &[result.rows, result.cols, inner, left4, right4, width4, rate].map(word),
         buffers: &buffers,
         workgroups: blocks.grid(result.rows.div_ceil(blocks.rows)),
     })

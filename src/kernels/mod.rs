@@ -13,7 +13,7 @@ pub mod interaction;
 pub mod linear;
 pub mod loss;
 pub mod pool;
-pub mod update;
+pub mod rule;
 pub mod update_rows;
 
 /// Every operation a step is made of.
@@ -21,11 +21,9 @@ pub mod update_rows;
 pub enum Operation {
     /// y = act(x·wᵀ + b)
     LinearForward(linear::Forward),
-    /// `grad_y ⊙= [y > 0]`
-    LinearBackwardActivation(linear::BackwardActivation),
-    /// grad_x = grad_y·w
+    /// grad_x = grad_y·w, through the ReLU that x came out of
     LinearBackwardInput(linear::BackwardInput),
-    /// grad_w = grad_yᵀ·x, grad_b = Σ grad_y
+    /// The step along grad_w = grad_yᵀ·x, grad_b = Σ grad_y
     LinearBackwardWeight(linear::BackwardWeight),
     /// The unique rows of the tables
     GatherForward(gather::Forward),
@@ -33,7 +31,7 @@ pub enum Operation {
     FactorForward(factor::Forward),
     /// grad_x = grad_y·Wᵀ of the row's table
     FactorBackwardInput(factor::BackwardInput),
-    /// grad_W of each table
+    /// The step along grad_W of each table
     FactorBackwardWeight(factor::BackwardWeight),
     /// Sums of bags
     PoolForward(pool::Forward),
@@ -49,8 +47,6 @@ pub enum Operation {
     ConcatBackward(concat::Backward),
     /// Loss and gradient of the logit
     Loss(loss::Loss),
-    /// A dense parameter's step
-    Update(update::Update),
     /// A step of the touched rows
     UpdateRows(update_rows::UpdateRows),
     /// The Gram matrix of a table
@@ -62,7 +58,6 @@ impl Operation {
     pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
         match self {
             Self::LinearForward(op) => op.cpu(memory),
-            Self::LinearBackwardActivation(op) => op.cpu(memory),
             Self::LinearBackwardInput(op) => op.cpu(memory),
             Self::LinearBackwardWeight(op) => op.cpu(memory),
             Self::GatherForward(op) => op.cpu(memory),
@@ -76,7 +71,6 @@ impl Operation {
             Self::ConcatForward(op) => op.cpu(memory),
             Self::ConcatBackward(op) => op.cpu(memory),
             Self::Loss(op) => op.cpu(memory),
-            Self::Update(op) => op.cpu(memory),
             Self::UpdateRows(op) => op.cpu(memory),
             Self::Gram(op) => op.cpu(memory),
         }
@@ -89,7 +83,6 @@ impl Operation {
     pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
         match self {
             Self::LinearForward(op) => op.gpu(gpu),
-            Self::LinearBackwardActivation(op) => op.gpu(gpu),
             Self::LinearBackwardInput(op) => op.gpu(gpu),
             Self::LinearBackwardWeight(op) => op.gpu(gpu),
             Self::GatherForward(op) => op.gpu(gpu),
@@ -103,7 +96,6 @@ impl Operation {
             Self::ConcatForward(op) => op.gpu(gpu),
             Self::ConcatBackward(op) => op.gpu(gpu),
             Self::Loss(op) => op.gpu(gpu),
-            Self::Update(op) => op.gpu(gpu),
             Self::UpdateRows(op) => op.gpu(gpu),
             Self::Gram(op) => op.gpu(gpu),
         }

@@ -1,7 +1,7 @@
 //! The step of the tables' touched rows: each unique row is written once, in no other order that matters.
 
 use super::encode::{items, word};
-use super::update::ADAGRAD_EPSILON;
+use super::rule;
 use crate::backend::cpu::{Memory, Real};
 use crate::backend::gpu::{Call, Dispatch, Gpu, GpuError, Handle, shaders};
 use crate::backend::{Floats, Matrix, ShardedRows, SparseBatch};
@@ -40,24 +40,39 @@ pub struct UpdateRows {
     pub rate: usize,
 }
 
+/// Unique rows that one task steps.
+const ROWS: usize = 128;
+
+/// Some unique rows of one shard, and the part of the shard, from global row `first_row` on, in which they lie.
+struct Part<'a, T> {
+    first_row: usize,
+    rows: &'a [u32],
+    grads: &'a [T],
+    table: &'a mut [T],
+    sums: &'a mut [T],
+}
+
 impl UpdateRows {
     /// The CPU twin of `sgd`, `adagrad` and `rowwise_adagrad`.
     pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
         let rate = memory.floats(self.scalars)[self.rate];
+        let stride = self.grad.stride();
         for (s, shard) in self.tables.shards.iter().enumerate() {
+            let bounds = &memory.ints(self.batch.shard_start)[s..s + 2];
+            let unique = bounds[0] as usize..bounds[1] as usize;
             let mut table = memory.take(shard.buffer);
             let sum = self.rule.sum().map(|sum| sum.shards[s].buffer);
             let mut sums = sum.map(|sum| memory.take(sum)).unwrap_or_default();
-            let bounds = &memory.ints(self.batch.shard_start)[s..s + 2];
-            let rows = &memory.ints(self.batch.unique_rows)[..bounds[1] as usize];
-            let grads = memory.floats(self.grad.buffer);
-            let stride = self.grad.stride();
-            for u in bounds[0] as usize..bounds[1] as usize {
-                let row = rows[u] as usize - shard.first_row;
-                let parameter = &mut table[row * stride..(row + 1) * stride];
-                let grad = &grads[u * stride..(u + 1) * stride];
-                self.step(parameter, grad, row, &mut sums, rate);
-            }
+            self.steps(
+                Part {
+                    first_row: shard.first_row,
+                    rows: &memory.ints(self.batch.unique_rows)[unique.clone()],
+                    grads: &memory.floats(self.grad.buffer)[unique.start * stride..unique.end * stride],
+                    table: &mut table,
+                    sums: &mut sums,
+                },
+                rate,
+            );
             memory.put(shard.buffer, table);
             if let Some(sum) = sum {
                 memory.put(sum, sums);
@@ -65,30 +80,52 @@ impl UpdateRows {
         }
     }
 
-    /// One row's step; `sums` is its shard's state.
-    fn step<T: Real>(&self, parameter: &mut [T], grad: &[T], row: usize, sums: &mut [T], rate: T) {
-        let epsilon = T::from_f64(ADAGRAD_EPSILON);
+    /// The rows ascend, so a cut between two of them cuts the table and its sums in two: one part a thread.
+    fn steps<T: Real>(&self, part: Part<'_, T>, rate: T) {
+        let stride = self.grad.stride();
+        let sum_stride = self.rule.sum().map_or(0, ShardedRows::stride);
+        if part.rows.len() <= ROWS {
+            for (&row, grad) in part.rows.iter().zip(part.grads.chunks_exact(stride)) {
+                let row = row as usize - part.first_row;
+                let parameter = &mut part.table[row * stride..(row + 1) * stride];
+                let sums = &mut part.sums[row * sum_stride..(row + 1) * sum_stride];
+                self.step(parameter, grad, sums, rate);
+            }
+            return;
+        }
+        let middle = part.rows.len() / 2;
+        let (rows, rows_behind) = part.rows.split_at(middle);
+        let (grads, grads_behind) = part.grads.split_at(middle * stride);
+        let cut = rows_behind[0] as usize - part.first_row;
+        let (table, table_behind) = part.table.split_at_mut(cut * stride);
+        let (sums, sums_behind) = part.sums.split_at_mut(cut * sum_stride);
+        let before = Part {
+            first_row: part.first_row,
+            rows,
+            grads,
+            table,
+            sums,
+        };
+        let behind = Part {
+            first_row: part.first_row + cut,
+            rows: rows_behind,
+            grads: grads_behind,
+            table: table_behind,
+            sums: sums_behind,
+        };
+        rayon::join(|| self.steps(before, rate), || self.steps(behind, rate));
+    }
+
+    /// One row's step.
+    fn step<T: Real>(&self, parameter: &mut [T], grad: &[T], sums: &mut [T], rate: T) {
         match &self.rule {
-            Rule::Sgd => {
-                for (p, &g) in parameter.iter_mut().zip(grad) {
-                    *p -= rate * g;
-                }
-            }
-            Rule::Adagrad { sum } => {
-                let sums = &mut sums[row * sum.stride()..(row + 1) * sum.stride()];
-                for ((p, s), &g) in parameter.iter_mut().zip(sums).zip(grad) {
-                    *s += g * g;
-                    *p -= rate * g / (Real::sqrt(*s) + epsilon);
-                }
-            }
-            Rule::RowwiseAdagrad { sum } => {
+            Rule::Sgd => rule::sgd(parameter, grad, rate),
+            Rule::Adagrad { .. } => rule::adagrad(parameter, sums, grad, rate),
+            Rule::RowwiseAdagrad { .. } => {
                 let squares: T = grad.iter().map(|&g| g * g).sum();
-                let s = &mut sums[row * sum.stride()];
-                *s += squares / T::from_f64(self.tables.cols as f64);
-                let rate = rate / (Real::sqrt(*s) + epsilon);
-                for (p, &g) in parameter.iter_mut().zip(grad) {
-                    *p -= rate * g;
-                }
+                sums[0] += squares / T::from_f64(self.tables.cols as f64);
+                let rate = rate / (Real::sqrt(sums[0]) + T::from_f64(rule::ADAGRAD_EPSILON));
+                rule::sgd(parameter, grad, rate);
             }
         }
     }

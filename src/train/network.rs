@@ -3,7 +3,7 @@
 
 use super::parameters::{Factor, Layer, Parameters};
 use crate::backend::{Allocate, Floats, Ints, Matrix, SparseBatch, stride};
-use crate::kernels::{Operation, concat, factor, gather, interaction, linear, loss, pool, update, update_rows};
+use crate::kernels::{Operation, concat, factor, gather, interaction, linear, loss, pool, update_rows};
 use crate::model::Architecture;
 use crate::model::config::{Interaction, Loss};
 
@@ -34,6 +34,8 @@ pub struct Value {
     pub value: Matrix,
     /// ∂loss/∂value; absent for inputs and when only the forward pass is built
     pub grad: Option<Matrix>,
+    /// It is the output of a ReLU: who writes `grad` writes what passes back through it, grad ⊙ [value > 0]
+    pub relu: bool,
 }
 
 /// The operations as they are put together.
@@ -74,7 +76,8 @@ impl<'a, A: Allocate> Network<'a, A> {
         } else {
             None
         };
-        Ok(Value { value, grad })
+        let relu = false;
+        Ok(Value { value, grad, relu })
     }
 
     fn ints(&mut self, len: usize) -> Result<Ints, A::Error> {
@@ -130,7 +133,8 @@ impl<'a, A: Allocate> Network<'a, A> {
 
     fn linear(&mut self, batch: &BatchBuffers, x: Value, layer: &Layer, relu: bool) -> Result<Value, A::Error> {
         let (weight, bias) = (layer.weight, layer.bias.buffer);
-        let y = self.value(x.value.rows, weight.rows)?;
+        let mut y = self.value(x.value.rows, weight.rows)?;
+        y.relu = relu;
         self.forward.push(Operation::LinearForward(linear::Forward {
             x: x.value,
             weight,
@@ -140,25 +144,25 @@ impl<'a, A: Allocate> Network<'a, A> {
         }));
         let Some(grad_y) = y.grad else { return Ok(y) };
         let mut backward = Vec::new();
-        if relu {
-            let op = linear::BackwardActivation { y: y.value, grad_y };
-            backward.push(Operation::LinearBackwardActivation(op));
-        }
         // The input's gradient is taken before the weight steps.
         if let Some(grad_x) = x.grad {
-            let op = linear::BackwardInput { grad_y, weight, grad_x };
-            backward.push(Operation::LinearBackwardInput(op));
+            backward.push(Operation::LinearBackwardInput(linear::BackwardInput {
+                grad_y,
+                weight,
+                gate: x.relu.then_some(x.value),
+                grad_x,
+            }));
         }
-        let grad_weight = self.matrix(weight.rows, weight.cols)?;
-        let grad_bias = self.matrix(1, weight.rows)?;
         backward.push(Operation::LinearBackwardWeight(linear::BackwardWeight {
             grad_y,
             x: x.value,
-            grad_weight,
-            grad_bias: grad_bias.buffer,
+            weight,
+            bias,
+            weight_rule: layer.weight_rule,
+            bias_rule: layer.bias_rule,
+            scalars: batch.scalars,
+            rate: MLP_RATE,
         }));
-        backward.push(step_of(batch, weight, grad_weight, layer.weight_rule, MLP_RATE));
-        backward.push(step_of(batch, layer.bias, grad_bias, layer.bias_rule, MLP_RATE));
         self.backward.push(backward);
         Ok(y)
     }
@@ -205,14 +209,15 @@ impl<'a, A: Allocate> Network<'a, A> {
             })];
             // A frozen factor has no weight gradient either.
             if let Some(rule) = factor.rule {
-                let grad_weight = self.matrix(weight.rows, weight.cols)?;
                 backward.push(Operation::FactorBackwardWeight(factor::BackwardWeight {
                     batch: sparse,
                     x: x.value,
                     grad_y,
-                    grad_weight,
+                    weight,
+                    rule,
+                    scalars: batch.scalars,
+                    rate: TABLE_RATE,
                 }));
-                backward.push(step_of(batch, weight, grad_weight, rule, TABLE_RATE));
             }
             self.backward.push(backward);
         }
@@ -269,6 +274,7 @@ impl<'a, A: Allocate> Network<'a, A> {
                     grad_pooled,
                 }),
                 Interaction::Cat => Operation::ConcatBackward(concat::Backward {
+                    bottom: b,
                     grad_out,
                     grad_bottom,
                     grad_pooled,
@@ -296,16 +302,4 @@ impl<'a, A: Allocate> Network<'a, A> {
         }
         Ok(losses)
     }
-}
-
-/// The step of one dense parameter.
-fn step_of(batch: &BatchBuffers, parameter: Matrix, grad: Matrix, rule: update::Rule, rate: usize) -> Operation {
-    Operation::Update(update::Update {
-        rule,
-        parameter: parameter.buffer,
-        grad: grad.buffer,
-        len: parameter.padded_len(),
-        scalars: batch.scalars,
-        rate,
-    })
 }

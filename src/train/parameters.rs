@@ -2,7 +2,7 @@
 
 use crate::backend::{Allocate, Floats, Matrix, Shard, ShardedRows, stride};
 use crate::data::loader::RowLayout;
-use crate::kernels::{update, update_rows};
+use crate::kernels::{rule, update_rows};
 use crate::model::Architecture;
 use crate::model::architecture::{factor_name, mlp_name};
 use crate::model::config::{Optimizer, Rule};
@@ -66,9 +66,9 @@ pub struct Layer {
     /// (1, out)
     pub bias: Matrix,
     /// How the weight steps.
-    pub weight_rule: update::Rule,
+    pub weight_rule: rule::Rule,
     /// How the bias steps.
-    pub bias_rule: update::Rule,
+    pub bias_rule: rule::Rule,
 }
 
 /// One of the factors 2…N of all tables.
@@ -77,7 +77,7 @@ pub struct Factor {
     /// (F·k, k) or (F·k, d): table t's block in rows t·k…
     pub weight: Matrix,
     /// How it steps; absent: it is frozen.
-    pub rule: Option<update::Rule>,
+    pub rule: Option<rule::Rule>,
 }
 
 /// Every parameter of a DLRM in a backend's memory.
@@ -160,12 +160,12 @@ impl<A: Allocate> Room<'_, A> {
     }
 
     /// A dense parameter's rule, with room for its sum.
-    fn rule(&mut self, of: Matrix) -> Result<(update::Rule, Option<Matrix>), A::Error> {
+    fn rule(&mut self, of: Matrix) -> Result<(rule::Rule, Option<Matrix>), A::Error> {
         Ok(match self.rule {
-            Rule::Sgd => (update::Rule::Sgd, None),
+            Rule::Sgd => (rule::Rule::Sgd, None),
             Rule::Adagrad | Rule::RowwiseAdagrad => {
                 let sum = self.matrix(of.rows, of.cols)?;
-                (update::Rule::Adagrad { sum: sum.buffer }, Some(sum))
+                (rule::Rule::Adagrad { sum: sum.buffer }, Some(sum))
             }
         })
     }

@@ -43,6 +43,7 @@ pub fn build<A: Allocate>(
     let dense = Value {
         value: batch.dense,
         grad: None,
+        relu: false,
     };
     let bottom = network.mlp(&batch, dense, &parameters.bottom, true)?;
 

@@ -2,7 +2,8 @@
 
 use super::{compare, difference, matrix, numbers, run};
 use mlet::backend::cpu::Memory;
-use mlet::backend::{Allocate, Ints, Matrix, SparseBatch};
+use mlet::backend::{Allocate, Floats, Ints, Matrix, SparseBatch};
+use mlet::kernels::rule::Rule;
 use mlet::kernels::{Operation, concat, factor, interaction, linear, loss, pool};
 
 /// Forward and backward of one operation, its output with the gradient that is put in, its inputs with the gradients that
@@ -69,6 +70,26 @@ fn sparse(memory: &mut Memory<f64>) -> SparseBatch {
     }
 }
 
+/// One step of plain SGD with rate 1 on a copy leaves copy − gradient: the copy less what is left of it is the gradient.
+fn gradient_of(memory: &mut Memory<f64>, parameter: Matrix, backward: impl FnOnce(&mut Memory<f64>, Matrix)) -> Matrix {
+    let values = memory.floats(parameter.buffer).to_vec();
+    let Ok(buffer) = memory.allocate_floats(values.len());
+    memory.floats_mut(buffer).copy_from_slice(&values);
+    let stepped = Matrix { buffer, ..parameter };
+    backward(memory, stepped);
+    for (left, before) in memory.floats_mut(buffer).iter_mut().zip(values) {
+        *left = before - *left;
+    }
+    stepped
+}
+
+/// `scalars[0]` = 1.
+fn rate_one(memory: &mut Memory<f64>) -> Floats {
+    let Ok(scalars) = memory.allocate_floats(4);
+    memory.floats_mut(scalars)[0] = 1.0;
+    scalars
+}
+
 #[test]
 fn linear_layer() {
     for relu in [false, true] {
@@ -78,35 +99,45 @@ fn linear_layer() {
         let bias = matrix(&mut m, "b", 1, 7);
         let y = matrix(&mut m, "y", 5, 7);
         let grad_y = matrix(&mut m, "gy", 5, 7);
-        // The masked gradient is written over a copy, since the check needs the one that was put in.
-        let masked = matrix(&mut m, "gy", 5, 7);
-        let (grad_x, grad_weight) = (matrix(&mut m, "gx", 5, 6), matrix(&mut m, "gw", 7, 6));
-        let grad_bias = matrix(&mut m, "gb", 1, 7);
-        let mut backward = Vec::new();
-        if relu {
-            let op = linear::BackwardActivation { y, grad_y: masked };
-            backward.push(Operation::LinearBackwardActivation(op));
-        }
-        let op = linear::BackwardInput {
-            grad_y: masked,
-            weight,
-            grad_x,
-        };
-        backward.push(Operation::LinearBackwardInput(op));
-        backward.push(Operation::LinearBackwardWeight(linear::BackwardWeight {
-            grad_y: masked,
-            x,
-            grad_weight,
-            grad_bias: grad_bias.buffer,
-        }));
-        let forward = linear::Forward {
+        let (grad_x, scalars) = (matrix(&mut m, "gx", 5, 6), rate_one(&mut m));
+        let forward = Operation::LinearForward(linear::Forward {
             x,
             weight,
             bias: bias.buffer,
             y,
             relu,
+        });
+        forward.cpu(&mut m);
+        // What comes back to a layer has passed its ReLU already: on a copy, since the check needs what was put in.
+        let masked = matrix(&mut m, "gy", 5, 7);
+        if relu {
+            let outputs = m.floats(y.buffer).to_vec();
+            for (grad, y) in m.floats_mut(masked.buffer).iter_mut().zip(outputs) {
+                *grad = if y > 0.0 { *grad } else { 0.0 };
+            }
+        }
+        let backward = vec![Operation::LinearBackwardInput(linear::BackwardInput {
+            grad_y: masked,
+            weight,
+            gate: None,
+            grad_x,
+        })];
+        let step = |weight: Matrix, bias: Matrix| {
+            Operation::LinearBackwardWeight(linear::BackwardWeight {
+                grad_y: masked,
+                x,
+                weight,
+                bias: bias.buffer,
+                weight_rule: Rule::Sgd,
+                bias_rule: Rule::Sgd,
+                scalars,
+                rate: 0,
+            })
         };
-        let forward = Operation::LinearForward(forward);
+        let spare = matrix(&mut m, "b", 1, 7);
+        let grad_weight = gradient_of(&mut m, weight, |m, weight| step(weight, spare).cpu(m));
+        let spare = matrix(&mut m, "w", 7, 6);
+        let grad_bias = gradient_of(&mut m, bias, |m, bias| step(spare, bias).cpu(m));
         let inputs = vec![
             ("x", x, grad_x),
             ("weight", weight, grad_weight),
@@ -124,31 +155,84 @@ fn linear_layer() {
     }
 }
 
+/// grad_x through the ReLU that x came out of, against the difference of Σ c·(ReLU(v)·wᵀ) by v, where x = ReLU(v).
+#[test]
+fn what_passes_back_through_a_relu() {
+    let mut m = Memory::new();
+    let (v, weight) = (matrix(&mut m, "x", 5, 6), matrix(&mut m, "w", 7, 6));
+    let (grad_y, grad_x) = (matrix(&mut m, "gy", 5, 7), matrix(&mut m, "gx", 5, 6));
+    let (x, y, bias) = (
+        matrix(&mut m, "relu", 5, 6),
+        matrix(&mut m, "y2", 5, 7),
+        matrix(&mut m, "no bias", 1, 7),
+    );
+    m.floats_mut(bias.buffer).fill(0.0);
+    let c = m.floats(grad_y.buffer).to_vec();
+    let mut loss = |m: &mut Memory<f64>| {
+        let values = m.floats(v.buffer).to_vec();
+        m.floats_mut(x.buffer)
+            .iter_mut()
+            .zip(values)
+            .for_each(|(x, v)| *x = v.max(0.0));
+        let bias = bias.buffer;
+        let relu = false;
+        Operation::LinearForward(linear::Forward {
+            x,
+            weight,
+            bias,
+            y,
+            relu,
+        })
+        .cpu(m);
+        m.floats(y.buffer).iter().zip(&c).map(|(y, c)| y * c).sum::<f64>()
+    };
+    loss(&mut m);
+    let gate = Some(x);
+    Operation::LinearBackwardInput(linear::BackwardInput {
+        grad_y,
+        weight,
+        gate,
+        grad_x,
+    })
+    .cpu(&mut m);
+    let gradient = m.floats(grad_x.buffer).to_vec();
+    let zeros = gradient.iter().filter(|&&g| g == 0.0).count();
+    assert!(zeros > 10, "the numbers are such that the ReLU holds some back");
+    for at in (0..v.padded_len()).filter(|at| at % v.stride() < v.cols) {
+        let difference = difference(&mut m, v.buffer, at, &mut loss);
+        compare("v", at, gradient[at], difference);
+    }
+}
+
 #[test]
 fn further_factor() {
     let mut m = Memory::new();
     let batch = sparse(&mut m);
     let (x, weight) = (matrix(&mut m, "x", 8, 5), matrix(&mut m, "w", 15, 3));
     let (y, grad_y) = (matrix(&mut m, "y", 8, 3), matrix(&mut m, "gy", 8, 3));
-    let (grad_x, grad_weight) = (matrix(&mut m, "gx", 8, 5), matrix(&mut m, "gw", 15, 3));
+    let (grad_x, scalars) = (matrix(&mut m, "gx", 8, 5), rate_one(&mut m));
     // Rows past the unique ones are not touched: their gradient is whatever it was, their difference zero.
     for value in &mut m.floats_mut(grad_x.buffer)[4 * 8..] {
         *value = 0.0;
     }
-    let backward = vec![
-        Operation::FactorBackwardInput(factor::BackwardInput {
-            batch,
-            grad_y,
-            weight,
-            grad_x,
-        }),
+    let backward = vec![Operation::FactorBackwardInput(factor::BackwardInput {
+        batch,
+        grad_y,
+        weight,
+        grad_x,
+    })];
+    let grad_weight = gradient_of(&mut m, weight, |m, weight| {
         Operation::FactorBackwardWeight(factor::BackwardWeight {
             batch,
             x,
             grad_y,
-            grad_weight,
-        }),
-    ];
+            weight,
+            rule: Rule::Sgd,
+            scalars,
+            rate: 0,
+        })
+        .cpu(m);
+    });
     let forward = Operation::FactorForward(factor::Forward { batch, x, weight, y });
     let inputs = vec![("x", x, grad_x), ("weight", weight, grad_weight)];
     Case {
@@ -189,6 +273,13 @@ fn bags() {
     .check(9);
 }
 
+/// As the output of a ReLU that holds nothing back: what would be held back has no central difference here.
+fn positive(memory: &mut Memory<f64>, matrix: Matrix) {
+    for value in memory.floats_mut(matrix.buffer) {
+        *value = value.abs();
+    }
+}
+
 #[test]
 fn dot_interaction() {
     let mut m = Memory::new();
@@ -196,6 +287,7 @@ fn dot_interaction() {
     let width = 5 + interaction::num_products(4);
     let (out, grad_out) = (matrix(&mut m, "o", 2, width), matrix(&mut m, "go", 2, width));
     let (grad_bottom, grad_pooled) = (matrix(&mut m, "gb", 2, 5), matrix(&mut m, "gp", 8, 5));
+    positive(&mut m, bottom);
     let op = interaction::Backward {
         bottom,
         pooled,
@@ -223,7 +315,9 @@ fn cat_interaction() {
     let (bottom, pooled) = (matrix(&mut m, "b", 2, 5), matrix(&mut m, "p", 2 * 4, 5));
     let (out, grad_out) = (matrix(&mut m, "o", 2, 25), matrix(&mut m, "go", 2, 25));
     let (grad_bottom, grad_pooled) = (matrix(&mut m, "gb", 2, 5), matrix(&mut m, "gp", 8, 5));
+    positive(&mut m, bottom);
     let op = concat::Backward {
+        bottom,
         grad_out,
         grad_bottom,
         grad_pooled,

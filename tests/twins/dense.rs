@@ -2,7 +2,8 @@
 
 use super::plan::Plan;
 use mlet::backend::layout::stride;
-use mlet::kernels::{Operation, concat, interaction, linear, loss, update};
+use mlet::kernels::rule::Rule;
+use mlet::kernels::{Operation, concat, interaction, linear, loss};
 
 /// (B, in, out): one of everything, just below, at and above the blocks of 4, 16 and 64, and longer sums.
 const LAYERS: [(usize, usize, usize); 9] = [
@@ -21,7 +22,8 @@ pub fn plans() -> Vec<Plan> {
     let mut plans = Vec::new();
     for layer in LAYERS {
         plans.extend([true, false].map(|relu| linear_forward(layer, relu)));
-        plans.extend([linear_activation(layer), linear_input(layer), linear_weight(layer)]);
+        plans.extend([true, false].map(|gated| linear_input(layer, gated)));
+        plans.extend([true, false].map(|adagrad| linear_weight(layer, adagrad)));
     }
     for (batch, features, d) in [
         (1, 1, 1),
@@ -43,9 +45,6 @@ pub fn plans() -> Vec<Plan> {
             plans.extend([loss::Kind::Bce, loss::Kind::Mse].map(|kind| loss(kind, batch, count, scales)));
         }
     }
-    for len in [1, 63, 64, 65, 257, 4 * 64 * 64 + 1] {
-        plans.extend([sgd(len), adagrad(len)]);
-    }
     plans
 }
 
@@ -66,35 +65,57 @@ fn linear_forward((batch, inputs, outputs): (usize, usize, usize), relu: bool) -
     plan.runs(Operation::LinearForward(op), inputs as f64 + 2.0)
 }
 
-fn linear_activation((batch, _, outputs): (usize, usize, usize)) -> Plan {
-    let mut plan = Plan::new(format!("linear backward_activation {batch} × {outputs}"));
-    let (y, grad_y) = (plan.input(batch, outputs), plan.input(batch, outputs));
-    plan.runs(
-        Operation::LinearBackwardActivation(linear::BackwardActivation { y, grad_y }),
-        0.0,
-    )
-}
-
-fn linear_input((batch, inputs, outputs): (usize, usize, usize)) -> Plan {
-    let mut plan = Plan::new(format!("linear backward_input {batch} × {inputs} → {outputs}"));
+/// The gate is x > 0 or not: the same in f64 and f32.
+fn linear_input((batch, inputs, outputs): (usize, usize, usize), gated: bool) -> Plan {
+    let name = format!("linear backward_input {batch} × {inputs} → {outputs}, gated {gated}");
+    let mut plan = Plan::new(name);
     let (grad_y, weight) = (plan.input(batch, outputs), plan.input(outputs, inputs));
+    let x = plan.input(batch, inputs);
     let grad_x = plan.whole_output(batch, inputs);
-    let op = linear::BackwardInput { grad_y, weight, grad_x };
+    let op = linear::BackwardInput {
+        grad_y,
+        weight,
+        gate: gated.then_some(x),
+        grad_x,
+    };
     plan.runs(Operation::LinearBackwardInput(op), outputs as f64 + 1.0)
 }
 
-fn linear_weight((batch, inputs, outputs): (usize, usize, usize)) -> Plan {
-    let mut plan = Plan::new(format!("linear backward_weight {batch} × {inputs} → {outputs}"));
+/// A sum of `batch` products with relative error batch·u, and a step: for SGD 3u, for Adagrad 18u (root 9u, quotient 5u, the
+/// rest 4u) and what the sum of squares makes of the gradient's error, no more than twice that. The gradient is subtracted.
+fn linear_weight((batch, inputs, outputs): (usize, usize, usize), adagrad: bool) -> Plan {
+    let name = format!("linear backward_weight {batch} × {inputs} → {outputs}, adagrad {adagrad}");
+    let mut plan = Plan::new(name);
     let (grad_y, x) = (plan.input(batch, outputs), plan.input(batch, inputs));
-    let grad_weight = plan.whole_output(outputs, inputs);
-    let grad_bias = plan.floats(vec![9.0; outputs]);
+    plan.subtract(grad_y.buffer);
+    let weight = plan.input(outputs, inputs);
+    let bias = plan.numbers(outputs.next_multiple_of(4));
+    let mut rule = |plan: &mut Plan, rows, cols: usize| match adagrad {
+        true => {
+            let sum = plan.input(rows, cols).buffer;
+            plan.map(sum, |s| s.abs() + 1.0);
+            Rule::Adagrad { sum }
+        }
+        false => Rule::Sgd,
+    };
+    let (weight_rule, bias_rule) = (rule(&mut plan, outputs, inputs), rule(&mut plan, 1, outputs));
+    let scalars = plan.floats(vec![0.0, 0.3, 0.0, 0.0]);
     let op = linear::BackwardWeight {
         grad_y,
         x,
-        grad_weight,
-        grad_bias,
+        weight,
+        bias,
+        weight_rule,
+        bias_rule,
+        scalars,
+        rate: 1,
     };
-    plan.runs(Operation::LinearBackwardWeight(op), batch as f64 + 1.0)
+    let constant = if adagrad {
+        3.0 * batch as f64 + 22.0
+    } else {
+        batch as f64 + 4.0
+    };
+    plan.runs(Operation::LinearBackwardWeight(op), constant)
 }
 
 fn interaction_forward(batch: usize, features: usize, d: usize) -> Plan {
@@ -131,7 +152,9 @@ fn concat_backward(batch: usize, features: usize, d: usize) -> Plan {
     let mut plan = Plan::new(format!("concat backward {batch} × {features} × {d}"));
     let grad_out = plan.input(batch, (features + 1) * d);
     let (grad_bottom, grad_pooled) = (plan.whole_output(batch, d), plan.whole_output(batch * features, d));
+    let bottom = plan.input(batch, d);
     let op = concat::Backward {
+        bottom,
         grad_out,
         grad_bottom,
         grad_pooled,
@@ -171,40 +194,4 @@ fn loss(kind: loss::Kind, batch: usize, count: usize, scales: [f32; 3]) -> Plan 
         losses,
     };
     plan.runs(Operation::Loss(op), count as f64 + 40.0)
-}
-
-/// p − η·g: three roundings at most.
-fn sgd(len: usize) -> Plan {
-    let mut plan = Plan::new(format!("update sgd {len}"));
-    let (parameter, grad) = (plan.numbers(len), plan.numbers(len));
-    let scalars = plan.floats(vec![0.0, 0.3, 0.0, 0.0]);
-    plan.subtract(grad);
-    let op = update::Update {
-        rule: update::Rule::Sgd,
-        parameter,
-        grad,
-        len,
-        scalars,
-        rate: 1,
-    };
-    plan.runs(Operation::Update(op), 3.0)
-}
-
-/// The step has relative error 18u (root 9u, quotient 5u, the rest 4u), the sum of squares 2u.
-fn adagrad(len: usize) -> Plan {
-    let mut plan = Plan::new(format!("update adagrad {len}"));
-    let (parameter, grad, sum) = (plan.numbers(len), plan.numbers(len), plan.numbers(len));
-    plan.map(sum, f32::abs);
-    let scalars = plan.floats(vec![0.3, 0.0, 0.0, 0.0]);
-    plan.subtract(grad);
-    let rule = update::Rule::Adagrad { sum };
-    let op = update::Update {
-        rule,
-        parameter,
-        grad,
-        len,
-        scalars,
-        rate: 0,
-    };
-    plan.runs(Operation::Update(op), 20.0)
 }

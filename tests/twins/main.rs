@@ -43,7 +43,7 @@ fn every_entry_point_agrees_with_its_twin() {
 }
 
 /// Faults that a shader might have: the family of products, the plans that must notice, this text, replaced by that.
-const FAULTS: [(Family, &str, &str, &str); 22] = [
+const FAULTS: [(Family, &str, &str, &str); 23] = [
     (
         Family::Rows,
         "gram",
@@ -97,7 +97,8 @@ const FAULTS: [(Family, &str, &str, &str); 22] = [
         "half >= 8u; half /= 2u",
         "half >= 16u; half /= 2u",
     ),
-    (Family::Rows, "linear", "left[i] <= vec4f()", "left[i] < vec4f()"),
+    (Family::Rows, "linear", "gate[at] <= vec4f()", "gate[at] < vec4f()"),
+    (Family::Rows, "linear", "result[at.x] -= rate", "result[at.x] += rate"),
     (Family::Rows, "factor", "t * p.block * p.right4", "0u"),
     (Family::Rows, "pool", "counts[UNIQUE]", "max(counts[UNIQUE], 1u) - 1u"),
     (
@@ -110,9 +111,9 @@ const FAULTS: [(Family, &str, &str, &str); 22] = [
     (Family::Rows, "loss", "b < n", "b < parameters.batch"),
     (
         Family::Rows,
-        "update adagrad",
+        "linear backward_weight",
         "(sqrt(s) + EPSILON)",
-        "sqrt(s + EPSILON)",
+        "sqrt(s + 1.0)",
     ),
     (
         Family::Rows,

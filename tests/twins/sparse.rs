@@ -3,6 +3,7 @@
 use super::plan::Plan;
 use mlet::backend::layout::stride;
 use mlet::backend::{Matrix, Shard, ShardedRows, SparseBatch};
+use mlet::kernels::rule::Rule;
 use mlet::kernels::{Operation, factor, gather, pool, update_rows};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -67,7 +68,8 @@ pub fn plans() -> Vec<Plan> {
             plans.extend([
                 factor_forward(sizes, factor),
                 factor_input(sizes, factor),
-                factor_weight(sizes, factor),
+                factor_weight(sizes, factor, false),
+                factor_weight(sizes, factor, true),
             ]);
         }
         for width in [1, 3, 16, 66] {
@@ -228,22 +230,38 @@ fn factor_input(sizes: Sizes, (inputs, outputs): (usize, usize)) -> Plan {
     plan.runs(Operation::FactorBackwardInput(op), outputs as f64 + 1.0)
 }
 
-fn factor_weight(sizes: Sizes, (inputs, outputs): (usize, usize)) -> Plan {
-    let mut plan = Plan::new(name(&format!("factor backward_weight {inputs} → {outputs}"), sizes));
+/// As `linear_weight` of dense.rs.
+fn factor_weight(sizes: Sizes, (inputs, outputs): (usize, usize), adagrad: bool) -> Plan {
+    let what = format!("factor backward_weight {inputs} → {outputs}, adagrad {adagrad}");
+    let mut plan = Plan::new(name(&what, sizes));
     let made = batch(&mut plan, sizes, 100);
     let (x, grad_y) = (
         unique_input(&mut plan, &made, inputs),
         unique_input(&mut plan, &made, outputs),
     );
-    let grad_weight = plan.whole_output(sizes.tables.len() * inputs, outputs);
-    let longest = made.table_rows.iter().max().copied().unwrap_or(0);
+    plan.subtract(grad_y.buffer);
+    let rows = sizes.tables.len() * inputs;
+    let weight = plan.input(rows, outputs);
+    let rule = match adagrad {
+        true => {
+            let sum = plan.input(rows, outputs).buffer;
+            plan.map(sum, |s| s.abs() + 1.0);
+            Rule::Adagrad { sum }
+        }
+        false => Rule::Sgd,
+    };
+    let longest = made.table_rows.iter().max().copied().unwrap_or(0) as f64;
     let op = factor::BackwardWeight {
         batch: made.batch,
         x,
         grad_y,
-        grad_weight,
+        weight,
+        rule,
+        scalars: plan.floats(vec![0.0, 0.3, 0.0, 0.0]),
+        rate: 1,
     };
-    plan.runs(Operation::FactorBackwardWeight(op), longest as f64 + 1.0)
+    let constant = if adagrad { 3.0 * longest + 22.0 } else { longest + 4.0 };
+    plan.runs(Operation::FactorBackwardWeight(op), constant)
 }
 
 fn pool_forward(sizes: Sizes, width: usize) -> Plan {

@@ -22,7 +22,9 @@ pub const LINEAR_TILED: Shader = shader!(
     "linear/tiled",
     "linear.wgsl",
     "common/item.wgsl",
+    "common/step.wgsl",
     "common/product.wgsl",
+    "common/product_step.wgsl",
     "common/product_tiled.wgsl"
 );
 /// Fully connected layers, for CPU drivers.
@@ -30,21 +32,27 @@ pub const LINEAR_ROWS: Shader = shader!(
     "linear/rows",
     "linear.wgsl",
     "common/item.wgsl",
+    "common/step.wgsl",
     "common/product.wgsl",
+    "common/product_step.wgsl",
     "common/product_rows.wgsl"
 );
 /// Factors of the tables, for GPUs.
 pub const FACTOR_TILED: Shader = shader!(
     "factor/tiled",
     "factor.wgsl",
+    "common/step.wgsl",
     "common/product.wgsl",
+    "common/product_step.wgsl",
     "common/product_tiled.wgsl"
 );
 /// Factors of the tables, for CPU drivers.
 pub const FACTOR_ROWS: Shader = shader!(
     "factor/rows",
     "factor.wgsl",
+    "common/step.wgsl",
     "common/product.wgsl",
+    "common/product_step.wgsl",
     "common/product_rows.wgsl"
 );
 /// Unique rows of the tables.
@@ -57,10 +65,13 @@ pub const INTERACTION: Shader = shader!("interaction", "interaction.wgsl", "comm
 pub const CONCAT: Shader = shader!("concat", "concat.wgsl", "common/item.wgsl");
 /// Loss and gradient of the logit.
 pub const LOSS: Shader = shader!("loss", "loss.wgsl");
-/// A dense parameter's step.
-pub const UPDATE: Shader = shader!("update", "update.wgsl", "common/item.wgsl");
 /// A step of the touched rows.
-pub const UPDATE_ROWS: Shader = shader!("update_rows", "update_rows.wgsl", "common/item.wgsl");
+pub const UPDATE_ROWS: Shader = shader!(
+    "update_rows",
+    "update_rows.wgsl",
+    "common/item.wgsl",
+    "common/step.wgsl"
+);
 /// Gram matrices of the tables, for GPUs.
 pub const GRAM_TILED: Shader = shader!(
     "gram/tiled",
@@ -77,7 +88,7 @@ pub const GRAM_ROWS: Shader = shader!(
 );
 
 /// Every shader, for the tests.
-pub const ALL: [Shader; 13] = [
+pub const ALL: [Shader; 12] = [
     LINEAR_TILED,
     LINEAR_ROWS,
     FACTOR_TILED,
@@ -87,7 +98,6 @@ pub const ALL: [Shader; 13] = [
     INTERACTION,
     CONCAT,
     LOSS,
-    UPDATE,
     UPDATE_ROWS,
     GRAM_TILED,
     GRAM_ROWS,

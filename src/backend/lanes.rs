@@ -1,0 +1,90 @@
+//! Vectors of numbers, whatever the machine's width: what `pulp` has twice, for f32 and f64, under one name.
+
+use pulp::Simd;
+
+/// Numbers that lie side by side in the vectors of a [`Simd`].
+pub trait Lanes: Copy + 'static {
+    /// A vector of them.
+    type Vector<S: Simd>: Copy;
+
+    /// How many a vector has.
+    fn lanes<S: Simd>() -> usize {
+        std::mem::size_of::<Self::Vector<S>>() / std::mem::size_of::<Self>()
+    }
+
+    /// `value` in every lane.
+    fn splat<S: Simd>(simd: S, value: Self) -> Self::Vector<S>;
+
+    /// The first numbers of a slice that has at least as many as a vector.
+    fn load<S: Simd>(simd: S, from: &[Self]) -> Self::Vector<S>;
+
+    /// All numbers of a slice that has fewer than a vector; zeros behind them.
+    fn load_part<S: Simd>(simd: S, from: &[Self]) -> Self::Vector<S>;
+
+    /// Writes a whole vector to the start of a slice.
+    fn store<S: Simd>(simd: S, to: &mut [Self], values: Self::Vector<S>);
+
+    /// Fills a slice that is shorter than a vector.
+    fn store_part<S: Simd>(simd: S, to: &mut [Self], values: Self::Vector<S>);
+
+    /// a·b + c, with one rounding where the machine can.
+    fn mul_add<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>, c: Self::Vector<S>) -> Self::Vector<S>;
+}
+
+macro_rules! lanes {
+    ($type:ty, $vector:ident, $splat:ident, $as_simd:ident, $as_mut_simd:ident, $load:ident, $store:ident, $mul_add:ident) => {
+        impl Lanes for $type {
+            type Vector<S: Simd> = S::$vector;
+
+            #[inline(always)]
+            fn splat<S: Simd>(simd: S, value: Self) -> S::$vector {
+                simd.$splat(value)
+            }
+
+            #[inline(always)]
+            fn load<S: Simd>(_simd: S, from: &[Self]) -> S::$vector {
+                S::$as_simd(from).0[0]
+            }
+
+            #[inline(always)]
+            fn load_part<S: Simd>(simd: S, from: &[Self]) -> S::$vector {
+                simd.$load(from)
+            }
+
+            #[inline(always)]
+            fn store<S: Simd>(_simd: S, to: &mut [Self], values: S::$vector) {
+                S::$as_mut_simd(to).0[0] = values;
+            }
+
+            #[inline(always)]
+            fn store_part<S: Simd>(simd: S, to: &mut [Self], values: S::$vector) {
+                simd.$store(to, values);
+            }
+
+            #[inline(always)]
+            fn mul_add<S: Simd>(simd: S, a: S::$vector, b: S::$vector, c: S::$vector) -> S::$vector {
+                simd.$mul_add(a, b, c)
+            }
+        }
+    };
+}
+lanes!(
+    f32,
+    f32s,
+    splat_f32s,
+    as_simd_f32s,
+    as_mut_simd_f32s,
+    partial_load_f32s,
+    partial_store_f32s,
+    mul_add_e_f32s
+);
+lanes!(
+    f64,
+    f64s,
+    splat_f64s,
+    as_simd_f64s,
+    as_mut_simd_f64s,
+    partial_load_f64s,
+    partial_store_f64s,
+    mul_add_e_f64s
+);
