@@ -1,11 +1,12 @@
 //! The CPU's memory: plain vectors behind handles, in f32 for work and in f64 for the gradient tests.
 
 use super::lanes::Lanes;
+use super::numbers::Numbers;
 use super::{Allocate, Floats, Ints};
 use std::cell::RefCell;
 
 /// The numbers that CPU code runs on.
-pub trait Real: faer::traits::RealField + Lanes + Copy + Send + Sync + std::iter::Sum + 'static {
+pub trait Real: faer::traits::RealField + Lanes + bytemuck::Pod + Send + Sync + std::iter::Sum {
     /// Nearest number to an f64.
     fn from_f64(value: f64) -> Self;
     /// As f64, exactly.
@@ -66,9 +67,9 @@ real!(f32, libm::expf, libm::log1pf);
 real!(f64, libm::exp, libm::log1p);
 
 /// Buffers behind handles.
-#[derive(Debug, Default, Clone)]
-pub struct Memory<T> {
-    floats: Vec<Vec<T>>,
+#[derive(Debug, Clone)]
+pub struct Memory<T: bytemuck::Pod> {
+    floats: Vec<Numbers<T>>,
     ints: Vec<Vec<u32>>,
     scratch: Vec<T>,
     max_shard_elements: Option<usize>,
@@ -114,7 +115,7 @@ impl<T: Real> Memory<T> {
     }
 
     /// Takes a buffer out, so that it can be written while others are read; [`Memory::put`] brings it back.
-    pub fn take(&mut self, handle: Floats) -> Vec<T> {
+    pub fn take(&mut self, handle: Floats) -> Numbers<T> {
         std::mem::take(&mut self.floats[handle.0])
     }
 
@@ -134,7 +135,7 @@ impl<T: Real> Memory<T> {
     }
 
     /// Brings back what [`Memory::take`] took.
-    pub fn put(&mut self, handle: Floats, values: Vec<T>) {
+    pub fn put(&mut self, handle: Floats, values: Numbers<T>) {
         self.floats[handle.0] = values;
     }
 }
@@ -143,7 +144,7 @@ impl<T: Real> Allocate for Memory<T> {
     type Error = std::convert::Infallible;
 
     fn allocate_floats(&mut self, len: usize) -> Result<Floats, Self::Error> {
-        self.floats.push(vec![T::zero(); len]);
+        self.floats.push(Numbers::zeros(len));
         Ok(Floats(self.floats.len() - 1))
     }
 

@@ -4,6 +4,7 @@ pub mod cpu;
 pub mod gpu;
 pub mod lanes;
 pub mod layout;
+pub mod numbers;
 pub mod product;
 
 pub use layout::{Matrix, Shard, ShardedRows, SparseBatch, stride};

@@ -29,7 +29,7 @@ pub struct Forward {
 impl Forward {
     /// The CPU twin of `forward`.
     pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
-        by_table(memory, &self.batch, self.x, self.weight, self.y, Form::Plain);
+        multiply(memory, &self.batch, self.x, self.weight, self.y, Form::Plain);
     }
 }
 
@@ -50,40 +50,50 @@ impl BackwardInput {
     /// The CPU twin of `backward_input`.
     pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
         let form = Form::RightTransposed;
-        by_table(memory, &self.batch, self.grad_y, self.weight, self.grad_x, form);
+        multiply(memory, &self.batch, self.grad_y, self.weight, self.grad_x, form);
     }
 }
 
-/// out[u] = a[u]·W or a[u]·Wᵀ, W the block of u's table.
-fn by_table<T: Real>(memory: &mut Memory<T>, batch: &SparseBatch, a: Matrix, weight: Matrix, out: Matrix, form: Form) {
+/// `out[u] = write(rows of one table, W of that table)`, piece by piece of at most `rows` unique rows each.
+pub(super) fn by_table<T: Real>(
+    memory: &mut Memory<T>,
+    batch: &SparseBatch,
+    weight: Matrix,
+    out: Matrix,
+    rows: usize,
+    write: impl Fn(&Memory<T>, std::ops::Range<usize>, &mut [T], View<'_, T>) + Sync,
+) {
     let mut values = memory.take(out.buffer);
     let unique = memory.ints(batch.counts)[UNIQUE] as usize;
     let table_start = memory.ints(batch.table_start);
-    let (a_values, weights) = (memory.floats(a.buffer), memory.floats(weight.buffer));
+    let weights = memory.floats(weight.buffer);
     let block = weight.rows / batch.num_tables;
     let stride = out.stride();
     values[..unique * stride]
-        .par_chunks_mut(ROWS * stride)
+        .par_chunks_mut(rows * stride)
         .enumerate()
         .for_each(|(chunk, values)| {
-            let (first, last) = (chunk * ROWS, chunk * ROWS + values.len() / stride);
+            let (first, last) = (chunk * rows, chunk * rows + values.len() / stride);
             let mut table = table_start.partition_point(|&start| start as usize <= first) - 1;
             let mut from = first;
             while from < last {
                 let to = (table_start[table + 1] as usize).min(last);
-                let a = View::rows_of(a_values, from..to, a.cols, a.stride());
-                let w = View::rows_of(
-                    weights,
-                    table * block..(table + 1) * block,
-                    weight.cols,
-                    weight.stride(),
-                );
-                let out_rows = &mut values[(from - first) * stride..(to - first) * stride];
-                product(out_rows, out.cols, stride, form, a, w);
+                let of_table = table * block..(table + 1) * block;
+                let w = View::rows_of(weights, of_table, weight.cols, weight.stride());
+                let out = &mut values[(from - first) * stride..(to - first) * stride];
+                write(memory, from..to, out, w);
                 (from, table) = (to, table + 1);
             }
         });
     memory.put(out.buffer, values);
+}
+
+/// out[u] = a[u]·W or a[u]·Wᵀ, W the block of u's table.
+fn multiply<T: Real>(memory: &mut Memory<T>, batch: &SparseBatch, a: Matrix, weight: Matrix, out: Matrix, form: Form) {
+    by_table(memory, batch, weight, out, ROWS, |memory, rows, values, w| {
+        let a = View::rows_of(memory.floats(a.buffer), rows, a.cols, a.stride());
+        product(values, out.cols, out.stride(), form, a, w);
+    });
 }
 
 /// The step of W along `grad_W[t] = Σ_{u of table t} x[u]ᵀ·grad_y[u]`, which is never stored.
@@ -135,13 +145,17 @@ impl BackwardWeight {
         let (x, grad_y) = (memory.floats(self.x.buffer), memory.floats(self.grad_y.buffer));
         let rate = memory.floats(self.scalars)[self.rate];
         let x = View::rows_of(x, rows.clone(), self.x.cols, self.x.stride());
-        let grad_y = View::rows_of(grad_y, rows, self.grad_y.stride(), self.grad_y.stride());
-        let stride = self.weight.stride();
         T::with_scratch(weight.len(), |grad| {
-            // Over the padding too, which is zero: then the gradient can be taken whole.
-            product(grad, stride, stride, Form::LeftTransposed, x, grad_y);
+            self.gradient(grad, x, grad_y, rows);
             rule::step(weight, sums, grad, rate);
         });
+    }
+
+    /// xᵀ·grad_y over the unique rows `rows`, over the padding too: that of grad_y is zero.
+    pub(super) fn gradient<T: Real>(&self, grad: &mut [T], x: View<'_, T>, grad_y: &[T], rows: std::ops::Range<usize>) {
+        let stride = self.weight.stride();
+        let grad_y = View::rows_of(grad_y, rows, stride, stride);
+        product(grad, stride, stride, Form::LeftTransposed, x, grad_y);
     }
 }
 

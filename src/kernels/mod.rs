@@ -5,6 +5,7 @@ use crate::backend::cpu::{Memory, Real};
 use crate::backend::gpu::{Dispatch, Gpu, GpuError, Program};
 
 pub mod concat;
+pub mod embedding;
 mod encode;
 pub mod factor;
 pub mod gather;
@@ -33,6 +34,10 @@ pub enum Operation {
     FactorBackwardInput(factor::BackwardInput),
     /// The step along grad_W of each table
     FactorBackwardWeight(factor::BackwardWeight),
+    /// A gather and a factor in one, on the CPU
+    EmbeddingForward(embedding::Forward),
+    /// A factor's backward pass and the step of the rows in one, on the CPU
+    EmbeddingBackward(embedding::Backward),
     /// Sums of bags
     PoolForward(pool::Forward),
     /// Sums over the uses of a row
@@ -64,6 +69,8 @@ impl Operation {
             Self::FactorForward(op) => op.cpu(memory),
             Self::FactorBackwardInput(op) => op.cpu(memory),
             Self::FactorBackwardWeight(op) => op.cpu(memory),
+            Self::EmbeddingForward(op) => op.cpu(memory),
+            Self::EmbeddingBackward(op) => op.cpu(memory),
             Self::PoolForward(op) => op.cpu(memory),
             Self::PoolBackward(op) => op.cpu(memory),
             Self::InteractionForward(op) => op.cpu(memory),
@@ -89,6 +96,8 @@ impl Operation {
             Self::FactorForward(op) => op.gpu(gpu),
             Self::FactorBackwardInput(op) => op.gpu(gpu),
             Self::FactorBackwardWeight(op) => op.gpu(gpu),
+            Self::EmbeddingForward(op) => dispatches(gpu, &op.parts()),
+            Self::EmbeddingBackward(op) => dispatches(gpu, &op.parts()),
             Self::PoolForward(op) => op.gpu(gpu),
             Self::PoolBackward(op) => op.gpu(gpu),
             Self::InteractionForward(op) => op.gpu(gpu),
@@ -107,9 +116,14 @@ impl Operation {
 /// # Errors
 /// As [`Operation::gpu`].
 pub fn program(gpu: &Gpu, operations: &[Operation]) -> Result<Program, GpuError> {
+    let dispatches = dispatches(gpu, operations)?;
+    Ok(Program { dispatches })
+}
+
+fn dispatches(gpu: &Gpu, operations: &[Operation]) -> Result<Vec<Dispatch>, GpuError> {
     let mut dispatches = Vec::new();
     for operation in operations {
         dispatches.extend(operation.gpu(gpu)?);
     }
-    Ok(Program { dispatches })
+    Ok(dispatches)
 }

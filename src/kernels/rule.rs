@@ -3,6 +3,7 @@
 
 use crate::backend::Floats;
 use crate::backend::cpu::{Memory, Real};
+use crate::backend::numbers::Numbers;
 use pulp::Arch;
 
 /// Added to Adagrad's root, as PyTorch does.
@@ -38,12 +39,12 @@ impl Rule {
     }
 
     /// Takes s out of the memory; empty where there is none. [`Rule::put_sum`] brings it back.
-    pub(super) fn take_sum<T: Real>(self, memory: &mut Memory<T>) -> Vec<T> {
+    pub(super) fn take_sum<T: Real>(self, memory: &mut Memory<T>) -> Numbers<T> {
         self.sum().map(|sum| memory.take(sum)).unwrap_or_default()
     }
 
     /// Brings back what [`Rule::take_sum`] took.
-    pub(super) fn put_sum<T: Real>(self, memory: &mut Memory<T>, sum: Vec<T>) {
+    pub(super) fn put_sum<T: Real>(self, memory: &mut Memory<T>, sum: Numbers<T>) {
         if let Some(handle) = self.sum() {
             memory.put(handle, sum);
         }

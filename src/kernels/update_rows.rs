@@ -83,13 +83,9 @@ impl UpdateRows {
     /// The rows ascend, so a cut between two of them cuts the table and its sums in two: one part a thread.
     fn steps<T: Real>(&self, part: Part<'_, T>, rate: T) {
         let stride = self.grad.stride();
-        let sum_stride = self.rule.sum().map_or(0, ShardedRows::stride);
         if part.rows.len() <= ROWS {
             for (&row, grad) in part.rows.iter().zip(part.grads.chunks_exact(stride)) {
-                let row = row as usize - part.first_row;
-                let parameter = &mut part.table[row * stride..(row + 1) * stride];
-                let sums = &mut part.sums[row * sum_stride..(row + 1) * sum_stride];
-                self.step(parameter, grad, sums, rate);
+                self.step_row(part.table, part.sums, row as usize - part.first_row, grad, rate);
             }
             return;
         }
@@ -98,7 +94,7 @@ impl UpdateRows {
         let (grads, grads_behind) = part.grads.split_at(middle * stride);
         let cut = rows_behind[0] as usize - part.first_row;
         let (table, table_behind) = part.table.split_at_mut(cut * stride);
-        let (sums, sums_behind) = part.sums.split_at_mut(cut * sum_stride);
+        let (sums, sums_behind) = part.sums.split_at_mut(cut * self.sum_stride());
         let before = Part {
             first_row: part.first_row,
             rows,
@@ -116,8 +112,16 @@ impl UpdateRows {
         rayon::join(|| self.steps(before, rate), || self.steps(behind, rate));
     }
 
-    /// One row's step.
-    fn step<T: Real>(&self, parameter: &mut [T], grad: &[T], sums: &mut [T], rate: T) {
+    /// Distance between the sums of two rows; 0 where there are none.
+    pub(super) fn sum_stride(&self) -> usize {
+        self.rule.sum().map_or(0, ShardedRows::stride)
+    }
+
+    /// The step of row `row` of a table and of its sums.
+    pub(super) fn step_row<T: Real>(&self, table: &mut [T], sums: &mut [T], row: usize, grad: &[T], rate: T) {
+        let (stride, sum_stride) = (self.tables.stride(), self.sum_stride());
+        let parameter = &mut table[row * stride..(row + 1) * stride];
+        let sums = &mut sums[row * sum_stride..(row + 1) * sum_stride];
         match &self.rule {
             Rule::Sgd => rule::sgd(parameter, grad, rate),
             Rule::Adagrad { .. } => rule::adagrad(parameter, sums, grad, rate),

@@ -100,7 +100,7 @@ impl Engine {
     /// Makes a step ready to be run many times.
     pub fn compile(&mut self, operations: Vec<Operation>) -> Result<Program, EngineError> {
         match self {
-            Self::Cpu(_) => Ok(Program::Cpu(operations)),
+            Self::Cpu(_) => Ok(Program::Cpu(kernels::embedding::fuse(operations))),
             Self::Gpu(gpu) => Ok(Program::Gpu(kernels::program(gpu, &operations)?)),
         }
     }

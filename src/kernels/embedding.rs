@@ -1,0 +1,228 @@
+//! What the CPU runs where a gather and a factor, or a factor's backward pass and the step of the rows, stand side by side:
+//! the same numbers to the bit, but the rows of the first factors stay where they are. On a GPU the operations run as they
+//! were written, and on the CPU too where the tables lie in several shards.
+
+use super::rule::{self, Rule};
+use super::{Operation, factor, gather, update_rows};
+use crate::backend::cpu::{Memory, Real};
+use crate::backend::product::{Form, View, pack, packed_len, product, product_packed};
+
+/// Unique rows that one task computes.
+const ROWS: usize = 256;
+
+/// `y[u] = W1[unique_rows[u]]·W[table(u)]`.
+#[derive(Debug, Clone)]
+pub struct Forward {
+    gather: gather::Forward,
+    factor: factor::Forward,
+}
+
+/// The step of W and of the touched rows of W1 along the gradient of [`Forward`].
+#[derive(Debug, Clone)]
+pub struct Backward {
+    input: factor::BackwardInput,
+    /// Absent where the factor is frozen.
+    weight: Option<factor::BackwardWeight>,
+    rows: update_rows::UpdateRows,
+}
+
+/// Puts these in the place of the operations that they stand for.
+pub fn fuse(operations: Vec<Operation>) -> Vec<Operation> {
+    let mut fused: Vec<Operation> = Vec::with_capacity(operations.len());
+    for operation in operations {
+        let joined = match (fused.as_slice(), &operation) {
+            ([.., Operation::GatherForward(gather)], Operation::FactorForward(factor))
+                if gather.tables.shards.len() == 1 && gather.x == factor.x =>
+            {
+                let (gather, factor) = (gather.clone(), *factor);
+                Some((1, Operation::EmbeddingForward(Forward { gather, factor })))
+            }
+            (before, Operation::UpdateRows(rows)) if rows.tables.shards.len() == 1 => backward(before, rows),
+            _ => None,
+        };
+        match joined {
+            Some((taken, operation)) => {
+                fused.truncate(fused.len() - taken);
+                fused.push(operation);
+            }
+            None => fused.push(operation),
+        }
+    }
+    fused
+}
+
+/// The backward pass that ends in the step of `rows`, and how many of the operations before it are part of it.
+fn backward(before: &[Operation], rows: &update_rows::UpdateRows) -> Option<(usize, Operation)> {
+    let (input, weight) = match before {
+        [
+            ..,
+            Operation::FactorBackwardInput(input),
+            Operation::FactorBackwardWeight(weight),
+        ] => (input, Some(*weight)),
+        [.., Operation::FactorBackwardInput(input)] => (input, None),
+        _ => return None,
+    };
+    if input.grad_x != rows.grad {
+        return None;
+    }
+    let taken = 1 + usize::from(weight.is_some());
+    let (input, rows) = (*input, rows.clone());
+    Some((taken, Operation::EmbeddingBackward(Backward { input, weight, rows })))
+}
+
+impl Forward {
+    /// As [`gather::Forward::cpu`] and [`factor::Forward::cpu`].
+    pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
+        let (tables, weight, y) = (&self.gather.tables, self.factor.weight, self.factor.y);
+        factor::by_table(memory, &self.factor.batch, weight, y, ROWS, |memory, rows, out, w| {
+            let picked = &memory.ints(self.gather.batch.unique_rows)[rows];
+            let shard = tables.shards[0];
+            let data = memory.floats(shard.buffer);
+            let x = View::picked(data, picked, shard.first_row, tables.cols, tables.stride());
+            product(out, y.cols, y.stride(), Form::Plain, x, w);
+        });
+    }
+
+    /// The operations it stands for.
+    pub fn parts(&self) -> Vec<Operation> {
+        vec![
+            Operation::GatherForward(self.gather.clone()),
+            Operation::FactorForward(self.factor),
+        ]
+    }
+}
+
+/// Some tables with what belongs to them: W1 from its row `first_row` on, W from table `tables.start` on, and the sums of both.
+struct Part<'a, T> {
+    tables: std::ops::Range<usize>,
+    first_row: usize,
+    table: &'a mut [T],
+    table_sums: &'a mut [T],
+    weight: &'a mut [T],
+    weight_sums: &'a mut [T],
+}
+
+impl Backward {
+    /// As [`factor::BackwardInput::cpu`], [`factor::BackwardWeight::cpu`] and [`update_rows::UpdateRows::cpu`].
+    pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
+        let shard = self.rows.tables.shards[0];
+        let weight_rule = self.weight.map_or(Rule::Sgd, |weight| weight.rule);
+        let table_sum = self.rows.rule.sum().map(|sum| sum.shards[0].buffer);
+        let mut table = memory.take(shard.buffer);
+        let mut table_sums = table_sum.map(|sum| memory.take(sum)).unwrap_or_default();
+        let mut weight = memory.take(self.input.weight.buffer);
+        let mut weight_sums = weight_rule.take_sum(memory);
+        self.steps(
+            memory,
+            Part {
+                tables: 0..self.input.batch.num_tables,
+                first_row: shard.first_row,
+                table: &mut table,
+                table_sums: &mut table_sums,
+                weight: &mut weight,
+                weight_sums: &mut weight_sums,
+            },
+        );
+        weight_rule.put_sum(memory, weight_sums);
+        memory.put(self.input.weight.buffer, weight);
+        if let Some(sum) = table_sum {
+            memory.put(sum, table_sums);
+        }
+        memory.put(shard.buffer, table);
+    }
+
+    /// The rows ascend with the tables, so a cut between two tables cuts everything in two: one table a task.
+    fn steps<T: Real>(&self, memory: &Memory<T>, part: Part<'_, T>) {
+        if part.tables.len() == 1 {
+            return self.step_table(memory, part);
+        }
+        let middle = part.tables.start + part.tables.len() / 2;
+        let start = memory.ints(self.input.batch.table_start)[middle] as usize;
+        let unique = &memory.ints(self.input.batch.unique_rows)[start..self.unique(memory)];
+        let stride = self.rows.tables.stride();
+        let rows = unique
+            .first()
+            .map_or(part.table.len() / stride, |&row| row as usize - part.first_row);
+        let (table, table_behind) = part.table.split_at_mut(rows * stride);
+        let (sums, sums_behind) = part.table_sums.split_at_mut(rows * self.rows.sum_stride());
+        let cut = (middle - part.tables.start) * self.block();
+        let (weight, weight_behind) = part.weight.split_at_mut(cut);
+        let weight_cut = cut.min(part.weight_sums.len());
+        let (weight_sums, weight_sums_behind) = part.weight_sums.split_at_mut(weight_cut);
+        let before = Part {
+            tables: part.tables.start..middle,
+            first_row: part.first_row,
+            table,
+            table_sums: sums,
+            weight,
+            weight_sums,
+        };
+        let behind = Part {
+            tables: middle..part.tables.end,
+            first_row: part.first_row + rows,
+            table: table_behind,
+            table_sums: sums_behind,
+            weight: weight_behind,
+            weight_sums: weight_sums_behind,
+        };
+        rayon::join(|| self.steps(memory, before), || self.steps(memory, behind));
+    }
+
+    fn unique<T: Real>(&self, memory: &Memory<T>) -> usize {
+        memory.ints(self.input.batch.counts)[crate::backend::layout::UNIQUE] as usize
+    }
+
+    /// Numbers of W that a table has.
+    fn block(&self) -> usize {
+        self.input.weight.rows / self.input.batch.num_tables * self.input.weight.stride()
+    }
+
+    /// One table: W is packed for W1's gradient before it steps, and its own gradient is taken before W1 steps.
+    fn step_table<T: Real>(&self, memory: &Memory<T>, part: Part<'_, T>) {
+        let (input, tables) = (&self.input, &self.rows.tables);
+        let starts = &memory.ints(input.batch.table_start)[part.tables.start..];
+        let (from, to) = (starts[0] as usize, starts[1] as usize);
+        if from == to {
+            return; // no rule moves along a gradient of zero
+        }
+        let unique = &memory.ints(input.batch.unique_rows)[from..to];
+        let grads = memory.floats(input.grad_y.buffer);
+        let (inner, stride) = (input.weight.rows / input.batch.num_tables, tables.stride());
+        let grad_y = |rows| View::rows_of(grads, rows, input.grad_y.cols, input.grad_y.stride());
+        let sizes = [packed_len(inner, input.weight.cols), part.weight.len(), ROWS * stride];
+        T::with_scratch(sizes.iter().sum(), |scratch| {
+            let (panels, scratch) = scratch.split_at_mut(sizes[0]);
+            let (grad_weight, grad_x) = scratch.split_at_mut(sizes[1]);
+            pack(
+                panels,
+                View::rows_of(part.weight, 0..inner, input.weight.cols, input.weight.stride()),
+            );
+            if let Some(weight) = self.weight {
+                let x = View::picked(part.table, unique, part.first_row, tables.cols, stride);
+                weight.gradient(grad_weight, x, grads, from..to);
+                let rate = memory.floats(weight.scalars)[weight.rate];
+                rule::step(part.weight, part.weight_sums, grad_weight, rate);
+            }
+            let rate = memory.floats(self.rows.scalars)[self.rows.rate];
+            for first in (from..to).step_by(ROWS) {
+                let rows = first..to.min(first + ROWS);
+                product_packed(grad_x, tables.cols, stride, grad_y(rows.clone()), panels);
+                let unique = &unique[first - from..rows.end - from];
+                for (&row, grad) in unique.iter().zip(grad_x.chunks_exact(stride)) {
+                    let row = row as usize - part.first_row;
+                    self.rows
+                        .step_row(part.table, part.table_sums, row, &grad[..tables.cols], rate);
+                }
+            }
+        });
+    }
+
+    /// The operations it stands for.
+    pub fn parts(&self) -> Vec<Operation> {
+        let weight = self.weight.map(Operation::FactorBackwardWeight);
+        std::iter::once(Operation::FactorBackwardInput(self.input))
+            .chain(weight)
+            .chain([Operation::UpdateRows(self.rows.clone())])
+            .collect()
+    }
+}
