@@ -91,6 +91,15 @@ impl Batch {
         }
     }
 
+    /// Bytes of an empty batch of that size, before there is one.
+    pub fn bytes(batch_size: usize, num_dense: usize, layout: &RowLayout, capacity: usize) -> u64 {
+        let bags = batch_size * (layout.base.len() - 1);
+        let fixed =
+            batch_size * (num_dense.next_multiple_of(4) + 1) + bags + layout.base.len() + layout.shard_first.len();
+        // Scalars, counts and the ends of three lists; six lists of words, and the keys of two words each.
+        4 * (fixed + 11 + 8 * capacity) as u64
+    }
+
     /// Fills the batch with the examples `rows`, in their order; fewer than the batch size are padded with zero dense rows
     /// and empty bags.
     pub fn fill(

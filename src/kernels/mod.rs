@@ -5,6 +5,7 @@ use crate::backend::cpu::{Memory, Real};
 use crate::backend::gpu::{Dispatch, Gpu, GpuError, Program};
 
 pub mod concat;
+pub mod cost;
 mod encode;
 pub mod factor;
 pub mod gather;
@@ -115,9 +116,11 @@ impl Operation {
 /// # Errors
 /// As [`Operation::gpu`].
 pub fn program(gpu: &Gpu, operations: &[Operation]) -> Result<Program, GpuError> {
-    let mut dispatches = Vec::new();
+    let mut program = Program::default();
     for operation in operations {
-        dispatches.extend(operation.gpu(gpu)?);
+        let dispatches = operation.gpu(gpu)?;
+        program.operations.push(dispatches.len());
+        program.dispatches.extend(dispatches);
     }
-    Ok(Program { dispatches })
+    Ok(program)
 }

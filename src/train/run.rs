@@ -197,7 +197,7 @@ impl<'a> Run<'a> {
             .model
             .empty_batch(config.training.batch_size, self.batch.sparse.capacity);
         let layout = self.model.parameters.row_layout();
-        batches::ahead(config, examples, &layout, empty, steps, |prepared, steps_left| {
+        batches::ahead(config, examples, &layout, &empty, steps, |prepared, steps_left| {
             let Prepared { step, batch, .. } = &prepared;
             let done = step + 1;
             self.take_step(batch, done, log)?;
