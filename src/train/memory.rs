@@ -2,13 +2,14 @@
 
 use super::batches::BATCHES;
 use super::engine::Engine;
+use super::evaluate;
 use super::parameters::{Named, Parameters};
 use super::step;
 use crate::backend::Allocate;
 use crate::backend::count::Counting;
 use crate::data::loader::Batch;
 use crate::model::Architecture;
-use crate::model::config::{Config, Loss, Rule};
+use crate::model::config::{Config, Loss, Order, Rule};
 use serde::Serialize;
 
 /// Bytes that training needs, by what they are for.
@@ -22,15 +23,19 @@ pub struct Needs {
     pub optimizer: u64,
     /// What a step writes between the batch and the parameters: activations, gradients, the batch itself.
     pub activations: u64,
-    /// Batches that are prepared ahead, in the machine's own memory.
+    /// The forward pass over the validation and test splits, after training.
+    pub evaluation: u64,
+    /// Batches that are prepared ahead and the order of the examples, in the machine's own memory.
     pub batches: u64,
+    /// How often each row is used, for the evaluation, in the machine's own memory.
+    pub frequencies: u64,
     /// The largest tensor, which is copied to be written into a checkpoint, in the machine's own memory.
     pub checkpoint: u64,
 }
 
 /// Training needs more memory than there is.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("needs {needs}, but {available} are available: {remedies}", available = size(*.available))]
+#[error("this needs {needs}; {available} are available. Choose {remedies}", available = size(*.available))]
 pub struct TooMuch {
     /// What would be needed.
     pub needs: Needs,
@@ -63,19 +68,29 @@ impl Needs {
             optimizer: before - all,
             activations: memory.bytes() - before,
             batches: BATCHES as u64 * batch,
-            checkpoint: 0,
+            ..Self::default()
         }
     }
 
-    /// With room for the largest tensor, which a run copies for its checkpoint.
-    pub fn with_checkpoint(mut self, architecture: &Architecture) -> Self {
-        let largest = architecture
-            .parameters()
+    /// Of a whole run on `examples` examples: with the order of the examples, the evaluation and the checkpoint.
+    pub fn of_run(config: &Config, architecture: &Architecture, examples: u64, max_shard_elements: usize) -> Self {
+        let mut needs = Self::of(config, architecture, max_shard_elements);
+        let mut memory = Counting::with_shards(max_shard_elements);
+        let Ok(parameters) = Parameters::allocate(architecture, &config.optimizer, &mut memory);
+        let before = memory.bytes();
+        let Ok(_) = step::build(architecture, &parameters, evaluate::BATCH_SIZE, None, &mut memory);
+        needs.evaluation = memory.bytes() - before;
+        needs.frequencies = 8 * architecture.total_rows() as u64;
+        if config.training.order == Order::Shuffled {
+            needs.batches += 4 * examples;
+        }
+        let tensors = architecture.parameters();
+        let largest = tensors
             .iter()
-            .map(|p| 4 * p.shape.iter().product::<usize>() as u64)
+            .map(|tensor| 4 * tensor.shape.iter().product::<usize>() as u64)
             .max();
-        self.checkpoint = largest.unwrap_or(0);
-        self
+        needs.checkpoint = largest.unwrap_or(0);
+        needs
     }
 
     /// All of it.
@@ -85,12 +100,12 @@ impl Needs {
 
     /// What lies where it is computed.
     pub fn on_device(&self) -> u64 {
-        self.tables + self.mlps + self.optimizer + self.activations
+        self.tables + self.mlps + self.optimizer + self.activations + self.evaluation
     }
 
     /// What lies in the machine's own memory in any case.
     pub fn on_host(&self) -> u64 {
-        self.batches + self.checkpoint
+        self.batches + self.frequencies + self.checkpoint
     }
 
     /// Of several models at once.
@@ -100,7 +115,9 @@ impl Needs {
             mlps: self.mlps + other.mlps,
             optimizer: self.optimizer + other.optimizer,
             activations: self.activations + other.activations,
+            evaluation: self.evaluation + other.evaluation,
             batches: self.batches + other.batches,
+            frequencies: self.frequencies + other.frequencies,
             checkpoint: self.checkpoint + other.checkpoint,
         }
     }
@@ -143,10 +160,12 @@ impl Needs {
         }
         match config.optimizer.rule {
             Rule::Sgd => {}
-            Rule::Adagrad => remedies.push("--optimizer rowwise-adagrad, which keeps one sum a row, or sgd".into()),
+            Rule::Adagrad => {
+                remedies.push("--optimizer rowwise-adagrad, which keeps one sum a row, or sgd, which keeps none".into())
+            }
             Rule::RowwiseAdagrad => remedies.push("--optimizer sgd, which keeps no sums".into()),
         }
-        remedies.join("; ")
+        remedies.join(", or ")
     }
 }
 
@@ -157,7 +176,9 @@ impl std::fmt::Display for Needs {
             ("MLPs", self.mlps),
             ("optimiser's sums", self.optimizer),
             ("activations and gradients", self.activations),
+            ("evaluation", self.evaluation),
             ("batches ahead", self.batches),
+            ("frequencies of rows", self.frequencies),
             ("a tensor's copy for the checkpoint", self.checkpoint),
         ];
         let parts = parts.iter().filter(|(_, bytes)| *bytes > 0);
@@ -217,7 +238,21 @@ fn kilobytes(text: &str, key: &str) -> Option<u64> {
     Some(number * 1024)
 }
 
-/// The shards of an engine's tables, for [`Needs::of`].
-pub fn shards_of(engine: &Engine) -> usize {
-    engine.max_shard_elements()
+/// What a run needs; refuses what is more than there is.
+///
+/// # Errors
+/// [`TooMuch`].
+pub(super) fn require(
+    config: &Config,
+    architecture: &Architecture,
+    examples: u64,
+    engine: &Engine,
+) -> Result<Needs, TooMuch> {
+    let needs = Needs::of_run(config, architecture, examples, engine.max_shard_elements());
+    let fewer_rows = "`mlet prepare` with --max-rows-per-table or --min-count";
+    needs.check(needs.here(engine), available(), config, fewer_rows)?;
+    Ok(needs)
 }
+
+#[cfg(test)]
+mod tests;

@@ -143,21 +143,23 @@ impl Arm {
         }
     }
 
-    /// The greatest loss of the last steps.
+    /// The mean loss of the loader's last batches.
     ///
     /// # Errors
     /// [`TrainError::Diverged`] where it is no number: such steps are no measure of training.
     pub fn loss(&mut self) -> Result<f64, TrainError> {
         let slots = self.engine.read(self.losses, 0..LOSS_SLOTS)?;
-        let loss = slots
-            .iter()
-            .fold(0.0, |max, &loss| if loss <= max { max } else { loss });
+        // The loader's batches have the numbers 1, 2, …: the repeated one is 0.
+        let batches = self.seen[2] as usize;
+        let last = (1..=batches).rev().take(64);
+        let losses = last.map(|step| f64::from(slots[step % LOSS_SLOTS]));
+        let loss = losses.sum::<f64>() / batches.clamp(1, 64) as f64;
         if loss.is_finite() {
-            return Ok(f64::from(loss));
+            return Ok(loss);
         }
         Err(TrainError::Diverged {
-            loss: f64::from(loss),
-            step: self.seen[2] as u64,
+            loss,
+            step: batches as u64,
             rate: self.setup.config.optimizer.learning_rate,
         })
     }

@@ -72,7 +72,7 @@ pub struct Step {
     pub parameters: u64,
     /// Bytes of memory, counted before anything was allocated.
     pub needs_bytes: Needs,
-    /// The greatest loss of the last steps.
+    /// The mean loss of the last batches.
     pub loss: f64,
     /// Each operation by itself, in the order of the step; absent where the device has no clock.
     pub operations: Option<Vec<OperationTime>>,

@@ -4,6 +4,7 @@ use super::arm::{Arm, Batches, Source, step_flops};
 use super::floor::Floor;
 use super::record::{Against, Measured, OperationTime, Ratio, Round, Step, Times, median};
 use super::setup::Setup;
+use crate::backend::Allocate;
 use crate::data::loader::Batch;
 use crate::train::batches::{Ahead, Prepared};
 use crate::train::engine::Engine;
@@ -67,6 +68,9 @@ struct Gathered {
 ///
 /// # Errors
 /// [`TrainError::Memory`] before anything is allocated, what the device reports, or a loss that is no number.
+///
+/// # Panics
+/// Without a set-up.
 pub fn measure(setups: &[Setup], effort: &Effort, observer: &mut dyn Observer) -> Result<Measured, TrainError> {
     let (needs, engines) = needs(setups, effort, observer)?;
     let mut arms = Vec::new();
@@ -110,7 +114,7 @@ fn needs(
     for setup in setups {
         let architecture = setup.architecture()?;
         let engine = Engine::open(&setup.config.device, setup.config.threads)?;
-        let needs = Needs::of(&setup.config, &architecture, memory::shards_of(&engine));
+        let needs = Needs::of(&setup.config, &architecture, engine.max_shard_elements());
         observer.needs(setup, &needs);
         sum = sum.plus(&needs);
         bytes += needs.here(&engine);
