@@ -138,6 +138,13 @@ impl<T: Real> Memory<T> {
     pub fn put(&mut self, handle: Floats, values: Numbers<T>) {
         self.floats[handle.0] = values;
     }
+
+    /// Bytes of all buffers.
+    pub fn bytes(&self) -> u64 {
+        let floats: usize = self.floats.iter().map(|buffer| size_of_val::<[T]>(buffer)).sum();
+        let ints: usize = self.ints.iter().map(|buffer| size_of_val(buffer.as_slice())).sum();
+        (floats + ints) as u64
+    }
 }
 
 impl<T: Real> Allocate for Memory<T> {

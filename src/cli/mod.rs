@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+pub mod bench;
 pub mod collapse;
 pub mod compress;
 pub mod devices;
@@ -44,6 +45,8 @@ pub enum Command {
     Study(study::Args),
     /// Check every statement of the theory: proved, within bounds, or refuted
     Verify(verify::Args),
+    /// Time a training step beside the floor of the machine
+    Bench(bench::Args),
 }
 
 /// Runs one command.
@@ -58,5 +61,6 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Spectrum(args) => spectrum::run(args),
         Command::Study(args) => study::run(args),
         Command::Verify(args) => verify::run(args),
+        Command::Bench(args) => bench::run(args),
     }
 }

@@ -1,5 +1,6 @@
 //! Progress of a training run: a bar with loss and ETA on a terminal, plain lines otherwise.
 
+use crate::train::memory::Needs;
 use crate::train::run::{Metric, Observer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -34,6 +35,10 @@ impl Default for TrainProgress {
 }
 
 impl Observer for TrainProgress {
+    fn memory(&mut self, needs: &Needs) {
+        eprintln!("needs {needs}");
+    }
+
     fn begin(&mut self, device: &str, start: u64, end: u64) {
         eprintln!("training on {device}: steps {start} to {end}");
         self.bar.set_length(end);

@@ -91,6 +91,15 @@ impl Batch {
         }
     }
 
+    /// Bytes of an empty batch of that size, before there is one.
+    pub fn bytes(batch_size: usize, num_dense: usize, layout: &RowLayout, capacity: usize) -> u64 {
+        let bags = batch_size * (layout.base.len() - 1);
+        let fixed =
+            batch_size * (num_dense.next_multiple_of(4) + 1) + bags + layout.base.len() + layout.shard_first.len();
+        // Scalars, counts and the ends of three lists; six lists of words, and the keys of two words each.
+        4 * (fixed + 11 + 8 * capacity) as u64
+    }
+
     /// Fills the batch with the examples `rows`, in their order; fewer than the batch size are padded with zero dense rows
     /// and empty bags.
     pub fn fill(
@@ -186,6 +195,24 @@ impl Batch {
         self.use_offsets[unique] = entries as u32;
         self.table_start[table + 1..=num_tables].fill(unique as u32);
         self.counts[1] = unique as u32;
+    }
+}
+
+#[cfg(test)]
+impl Batch {
+    /// Bytes of its lists, for the test of what is counted before.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        let words = [
+            &self.table_start,
+            &self.shard_start,
+            &self.unique_rows,
+            &self.unique_table,
+            &self.bag_offsets,
+        ];
+        let more = [&self.bag_entries, &self.use_offsets, &self.uses, &self.entry_bag];
+        let ints: usize = words.iter().chain(&more).map(|list| list.len()).sum();
+        let floats = self.dense.len() + self.label.len() + self.scalars.len() + self.counts.len();
+        4 * (floats + ints + 2 * self.keys.capacity()) as u64
     }
 }
 

@@ -13,14 +13,14 @@ const ROWS: usize = 256;
 /// `y[u] = W1[unique_rows[u]]·W[table(u)]`.
 #[derive(Debug, Clone)]
 pub struct Forward {
-    gather: gather::Forward,
-    factor: factor::Forward,
+    pub(super) gather: gather::Forward,
+    pub(super) factor: factor::Forward,
 }
 
 /// The step of W and of the touched rows of W1 along the gradient of [`Forward`].
 #[derive(Debug, Clone)]
 pub struct Backward {
-    input: factor::BackwardInput,
+    pub(super) input: factor::BackwardInput,
     /// Absent where the factor is frozen.
     weight: Option<factor::BackwardWeight>,
     rows: update_rows::UpdateRows,

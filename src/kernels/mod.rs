@@ -5,6 +5,7 @@ use crate::backend::cpu::{Memory, Real};
 use crate::backend::gpu::{Dispatch, Gpu, GpuError, Program};
 
 pub mod concat;
+pub mod cost;
 pub mod embedding;
 mod encode;
 pub mod factor;
@@ -116,14 +117,15 @@ impl Operation {
 /// # Errors
 /// As [`Operation::gpu`].
 pub fn program(gpu: &Gpu, operations: &[Operation]) -> Result<Program, GpuError> {
-    let dispatches = dispatches(gpu, operations)?;
-    Ok(Program { dispatches })
+    let mut program = Program::default();
+    for operation in operations {
+        let dispatches = operation.gpu(gpu)?;
+        program.operations.push(dispatches.len());
+        program.dispatches.extend(dispatches);
+    }
+    Ok(program)
 }
 
 fn dispatches(gpu: &Gpu, operations: &[Operation]) -> Result<Vec<Dispatch>, GpuError> {
-    let mut dispatches = Vec::new();
-    for operation in operations {
-        dispatches.extend(operation.gpu(gpu)?);
-    }
-    Ok(dispatches)
+    Ok(program(gpu, operations)?.dispatches)
 }

@@ -12,10 +12,13 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use std::ops::Range;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::Scope;
 
 /// Batches that wait, at most.
 const AHEAD: usize = 4;
+/// Batches that exist: those that wait, and the one that is filled or used.
+pub const BATCHES: usize = AHEAD + 1;
 
 /// A batch with the step it is for.
 pub struct Prepared {
@@ -25,26 +28,31 @@ pub struct Prepared {
     pub batch: Batch,
 }
 
-/// Prepares the batches of `steps` ahead and hands each to `run`, with whether more follow; `run` gives the batch back to
-/// be filled again and says whether to go on. Returns the number of steps done, the ones before `steps` included.
-pub fn ahead(
-    config: &Config,
-    examples: &Examples,
-    layout: &RowLayout,
-    empty: Batch,
-    steps: Range<u64>,
-    mut run: impl FnMut(Prepared, bool) -> Result<(Prepared, bool), TrainError>,
-) -> Result<u64, TrainError> {
-    let (ready_in, ready) = mpsc::sync_channel::<Result<Prepared, LoaderError>>(AHEAD);
-    let (used, used_out) = mpsc::channel::<Batch>();
-    for _ in 0..AHEAD + 1 {
-        let _ = used.send(empty.clone());
-    }
-    std::thread::scope(|scope| {
-        let loader_steps = steps.clone();
+/// Batches prepared ahead by a thread of their own, which waits while [`AHEAD`] of them are ready; it ends when this is
+/// dropped.
+pub struct Ahead {
+    ready: Receiver<Result<Prepared, LoaderError>>,
+    used: Sender<Batch>,
+}
+
+impl Ahead {
+    /// Starts the thread; `empty` has the size of every batch.
+    pub fn start<'scope, 'env>(
+        scope: &'scope Scope<'scope, 'env>,
+        config: &'env Config,
+        examples: &'env Examples,
+        layout: &'env RowLayout,
+        empty: &Batch,
+        steps: Range<u64>,
+    ) -> Self {
+        let (ready_in, ready) = mpsc::sync_channel(AHEAD);
+        let (used, used_out) = mpsc::channel();
+        for _ in 0..BATCHES {
+            let _ = used.send(empty.clone());
+        }
         scope.spawn(move || {
             let mut order = EpochOrder::new(config, examples.len());
-            for step in loader_steps {
+            for step in steps {
                 let Ok(mut batch) = used_out.recv() else { return };
                 let filled = fill(config, examples, layout, &mut order, step, &mut batch);
                 if ready_in.send(filled.map(|()| Prepared { step, batch })).is_err() {
@@ -52,17 +60,44 @@ pub fn ahead(
                 }
             }
         });
+        Self { ready, used }
+    }
+
+    /// The next batch; `None` after the last.
+    ///
+    /// # Errors
+    /// [`LoaderError`] for examples that do not fit their schema.
+    pub fn next(&self) -> Result<Option<Prepared>, LoaderError> {
+        self.ready.recv().ok().transpose()
+    }
+
+    /// Gives a batch back to be filled again; the thread waits for it.
+    pub fn give_back(&self, batch: Batch) {
+        let _ = self.used.send(batch);
+    }
+}
+
+/// Prepares the batches of `steps` ahead and hands each to `run`, with whether more follow; `run` gives the batch back to
+/// be filled again and says whether to go on. Returns the number of steps done, the ones before `steps` included.
+pub fn ahead(
+    config: &Config,
+    examples: &Examples,
+    layout: &RowLayout,
+    empty: &Batch,
+    steps: Range<u64>,
+    mut run: impl FnMut(Prepared, bool) -> Result<(Prepared, bool), TrainError>,
+) -> Result<u64, TrainError> {
+    std::thread::scope(|scope| {
+        let ahead = Ahead::start(scope, config, examples, layout, empty, steps.clone());
         let mut done = steps.start;
-        while done < steps.end {
-            let Ok(prepared) = ready.recv() else { break };
-            let (prepared, go_on) = run(prepared?, done + 1 < steps.end)?;
+        while let Some(prepared) = ahead.next()? {
+            let (prepared, go_on) = run(prepared, done + 1 < steps.end)?;
             done += 1;
-            let _ = used.send(prepared.batch);
+            ahead.give_back(prepared.batch);
             if !go_on {
                 break;
             }
         }
-        drop((ready, used));
         Ok(done)
     })
 }

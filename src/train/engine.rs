@@ -9,6 +9,8 @@ use crate::kernels::{self, Operation};
 use crate::train::parameters::Region;
 use std::ops::Range;
 
+mod timed;
+
 /// Where a run computes.
 pub enum Engine {
     /// Native code on a pool of threads.
@@ -109,25 +111,13 @@ impl Engine {
     pub fn enqueue(&mut self, buffers: &BatchBuffers, batch: &Batch, program: &Program) -> Result<(), EngineError> {
         match (self, program) {
             (Self::Cpu(cpu), Program::Cpu(operations)) => {
-                for (buffer, values) in float_parts(buffers, batch) {
-                    cpu.memory.floats_mut(buffer)[..values.len()].copy_from_slice(values);
-                }
-                for (buffer, values) in int_parts(buffers, batch) {
-                    cpu.memory.ints_mut(buffer)[..values.len()].copy_from_slice(values);
-                }
+                cpu.write(buffers, batch);
                 let memory = &mut cpu.memory;
                 cpu.threads
                     .install(|| operations.iter().for_each(|operation| operation.cpu(memory)));
                 Ok(())
             }
-            (Self::Gpu(gpu), Program::Gpu(program)) => {
-                let floats = float_parts(buffers, batch).map(|(buffer, values)| Upload::floats(buffer, values));
-                let ints = int_parts(buffers, batch).map(|(buffer, values)| Upload::ints(buffer, values));
-                let mut uploads = [floats[0]; 12];
-                uploads[..3].copy_from_slice(&floats);
-                uploads[3..].copy_from_slice(&ints);
-                Ok(gpu.enqueue(&uploads, program)?)
-            }
+            (Self::Gpu(gpu), Program::Gpu(program)) => Ok(gpu.enqueue(&uploads(buffers, batch), program)?),
             _ => Err(EngineError::OtherBackend),
         }
     }
@@ -143,6 +133,14 @@ impl Engine {
             }
             (Self::Gpu(gpu), Program::Gpu(program)) => Ok(gpu.enqueue(&[], program)?),
             _ => Err(EngineError::OtherBackend),
+        }
+    }
+
+    /// Waits until everything that was enqueued is done.
+    pub fn finish(&mut self) -> Result<(), EngineError> {
+        match self {
+            Self::Cpu(_) => Ok(()),
+            Self::Gpu(gpu) => Ok(gpu.finish()?),
         }
     }
 
@@ -210,6 +208,28 @@ fn chunks(rows: Range<usize>, stride: usize) -> impl Iterator<Item = Range<usize
     let step = ((1 << 20) / stride).max(1);
     let end = rows.end;
     rows.step_by(step).map(move |first| first..(first + step).min(end))
+}
+
+impl Cpu {
+    /// Writes the batch.
+    fn write(&mut self, buffers: &BatchBuffers, batch: &Batch) {
+        for (buffer, values) in float_parts(buffers, batch) {
+            self.memory.floats_mut(buffer)[..values.len()].copy_from_slice(values);
+        }
+        for (buffer, values) in int_parts(buffers, batch) {
+            self.memory.ints_mut(buffer)[..values.len()].copy_from_slice(values);
+        }
+    }
+}
+
+/// The batch as a GPU takes it.
+fn uploads<'a>(buffers: &BatchBuffers, batch: &'a Batch) -> [Upload<'a>; 12] {
+    let floats = float_parts(buffers, batch).map(|(buffer, values)| Upload::floats(buffer, values));
+    let ints = int_parts(buffers, batch).map(|(buffer, values)| Upload::ints(buffer, values));
+    let mut uploads = [floats[0]; 12];
+    uploads[..3].copy_from_slice(&floats);
+    uploads[3..].copy_from_slice(&ints);
+    uploads
 }
 
 /// The batch's f32 parts and where they go.

@@ -1,6 +1,7 @@
 //! What can go wrong with a run.
 
 use super::engine::EngineError;
+use super::memory::TooMuch;
 use crate::data::dataset::DatasetError;
 use crate::data::loader::LoaderError;
 use crate::model::checkpoint::CheckpointError;
@@ -24,6 +25,9 @@ pub enum TrainError {
     /// The backend.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The memory does not suffice.
+    #[error(transparent)]
+    Memory(#[from] TooMuch),
     /// A checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),

@@ -15,7 +15,7 @@ use crate::model::Architecture;
 use serde::{Deserialize, Serialize};
 
 /// Examples of one forward pass.
-const BATCH_SIZE: usize = 1024;
+pub(super) const BATCH_SIZE: usize = 1024;
 
 /// Measures of a model on one split.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

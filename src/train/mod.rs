@@ -1,6 +1,7 @@
 //! Initial values, the step, a run: metrics, schedule, checkpoint.
 
 pub mod batches;
+pub mod bench;
 pub mod collapse;
 pub mod compress;
 pub mod dynamics;
@@ -10,6 +11,7 @@ pub mod evaluate;
 pub mod folder;
 pub mod initialize;
 pub mod log;
+pub mod memory;
 pub mod metrics;
 pub mod network;
 pub mod parameters;

@@ -7,9 +7,10 @@ use super::engine::{Engine, Program};
 use super::evaluate::Evaluator;
 use super::folder::write_beside;
 use super::log::Log;
+use super::memory::{self, Needs};
 use super::network::{BatchBuffers, LOSS_SLOTS};
 use super::spectra::Watch;
-use super::state::Model;
+use super::state::{self, Model};
 use super::step;
 use super::summary::{Summary, TableBytes};
 use crate::backend::Floats;
@@ -28,6 +29,8 @@ pub use super::log::{Line, Metric};
 
 /// Who wants to know how a run goes.
 pub trait Observer {
+    /// What the run needs of memory, before anything is allocated.
+    fn memory(&mut self, _needs: &Needs) {}
     /// The run begins: what computes, the step it begins at, the step it ends at.
     fn begin(&mut self, device: &str, start: u64, end: u64);
     /// A step was handed to the backend.
@@ -80,6 +83,7 @@ pub fn train_on(
         return Err(TrainError::Exists(out.into()));
     }
     let dataset = Dataset::open(&config.data)?;
+    observer.memory(&require(config, &dataset, &engine)?);
     let model = Model::initial(config, &dataset, &mut engine)?;
     std::fs::create_dir_all(out).map_err(TrainError::io(out))?;
     let text = toml::to_string(config).unwrap_or_default();
@@ -107,10 +111,18 @@ pub fn resume(
         });
     }
     let mut engine = Engine::open(&config.device, config.threads)?;
+    observer.memory(&require(config, &dataset, &engine)?);
     let model = Model::load(config, &dataset, &checkpoint, &mut engine)?;
     let text = toml::to_string(config).unwrap_or_default();
     write_beside(&folder.config(), text.as_bytes())?;
     Run::new(config, &dataset, folder, model, engine, metadata.step)?.go(observer, stop)
+}
+
+/// What the run needs of memory; refuses, before anything is allocated, what is more than there is.
+fn require(config: &Config, dataset: &Dataset, engine: &Engine) -> Result<Needs, TrainError> {
+    let architecture = state::checked(config, &dataset.schema)?;
+    let examples = dataset.schema.rows.train;
+    Ok(memory::require(config, &architecture, examples, engine)?)
 }
 
 /// A run under way.
@@ -197,7 +209,7 @@ impl<'a> Run<'a> {
             .model
             .empty_batch(config.training.batch_size, self.batch.sparse.capacity);
         let layout = self.model.parameters.row_layout();
-        batches::ahead(config, examples, &layout, empty, steps, |prepared, steps_left| {
+        batches::ahead(config, examples, &layout, &empty, steps, |prepared, steps_left| {
             let Prepared { step, batch, .. } = &prepared;
             let done = step + 1;
             self.take_step(batch, done, log)?;

@@ -35,6 +35,13 @@ pub fn architecture(config: &Config, schema: &Schema) -> Architecture {
     Architecture::new(config, schema.dense.len().max(1), tables.collect())
 }
 
+/// The network of a configuration over a data set, if it can be trained.
+pub(super) fn checked(config: &Config, schema: &Schema) -> Result<Architecture, TrainError> {
+    let architecture = architecture(config, schema);
+    check(config, &architecture)?;
+    Ok(architecture)
+}
+
 /// Refuses what the loader's 32-bit numbers cannot count, and data without a table.
 fn check(config: &Config, architecture: &Architecture) -> Result<(), TrainError> {
     if architecture.tables.is_empty() {
@@ -71,8 +78,7 @@ fn check(config: &Config, architecture: &Architecture) -> Result<(), TrainError>
 
 impl Model {
     fn allocate(config: &Config, dataset: &Dataset, engine: &mut Engine) -> Result<Self, TrainError> {
-        let architecture = architecture(config, &dataset.schema);
-        check(config, &architecture)?;
+        let architecture = checked(config, &dataset.schema)?;
         let parameters = Parameters::allocate(&architecture, &config.optimizer, engine)?;
         Ok(Self {
             architecture,

@@ -93,7 +93,7 @@ impl Gpu {
         }
         let request = adapter.inner.request_device(&wgpu::DeviceDescriptor {
             label: Some("mlet"),
-            required_features: wgpu::Features::empty(),
+            required_features: adapter.inner.features() & super::timing::FEATURES,
             required_limits: limits.clone(),
             ..Default::default()
         });

@@ -11,6 +11,7 @@ mod pipeline;
 mod program;
 pub mod shaders;
 mod submit;
+mod timing;
 
 pub use adapter::{Adapter, Description, Kind, adapters};
 pub use buffer::Handle;

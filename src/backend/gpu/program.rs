@@ -15,6 +15,8 @@ pub struct Dispatch {
 pub struct Program {
     /// The dispatches.
     pub dispatches: Vec<Dispatch>,
+    /// How many of them each operation has, in order.
+    pub operations: Vec<usize>,
 }
 
 impl Program {
@@ -22,16 +24,37 @@ impl Program {
         if self.dispatches.is_empty() {
             return;
         }
-        let mut pass = encoder.begin_compute_pass(&Default::default());
-        for dispatch in &self.dispatches {
-            let [x, y, z] = dispatch.workgroups;
-            if x == 0 || y == 0 || z == 0 {
-                continue;
-            }
-            pass.set_pipeline(&dispatch.pipeline);
-            pass.set_bind_group(0, &dispatch.bind_group, &[]);
-            pass.dispatch_workgroups(x, y, z);
+        record(&mut encoder.begin_compute_pass(&Default::default()), &self.dispatches);
+    }
+
+    /// A pass an operation, each between two timestamps.
+    pub(super) fn encode_timed(&self, encoder: &mut wgpu::CommandEncoder, queries: &wgpu::QuerySet) {
+        let mut rest = &self.dispatches[..];
+        for (place, &count) in (0u32..).zip(&self.operations) {
+            let (dispatches, after) = rest.split_at(count.min(rest.len()));
+            rest = after;
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: None,
+                timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
+                    query_set: queries,
+                    beginning_of_pass_write_index: Some(2 * place),
+                    end_of_pass_write_index: Some(2 * place + 1),
+                }),
+            });
+            record(&mut pass, dispatches);
         }
+    }
+}
+
+fn record(pass: &mut wgpu::ComputePass<'_>, dispatches: &[Dispatch]) {
+    for dispatch in dispatches {
+        let [x, y, z] = dispatch.workgroups;
+        if x == 0 || y == 0 || z == 0 {
+            continue;
+        }
+        pass.set_pipeline(&dispatch.pipeline);
+        pass.set_bind_group(0, &dispatch.bind_group, &[]);
+        pass.dispatch_workgroups(x, y, z);
     }
 }
 

@@ -130,6 +130,44 @@ impl Examples {
         })
     }
 
+    /// Examples from columns in memory, every category a plain one: `labels` (B), `dense` M columns and `rows` F columns of B
+    /// values.
+    ///
+    /// # Errors
+    /// If a column has another length than the labels.
+    pub fn plain(labels: Vec<f32>, dense: Vec<Vec<f32>>, rows: Vec<Vec<u32>>) -> Result<Examples, DatasetError> {
+        let len = labels.len();
+        let lengths = dense.iter().map(Vec::len).chain(rows.iter().map(Vec::len));
+        if let Some(wrong) = lengths.into_iter().find(|&length| length != len) {
+            return Err(DatasetError::Inconsistent {
+                path: PathBuf::from("(memory)"),
+                message: format!("a column has {wrong} values for {len} labels"),
+            });
+        }
+        let (num_dense, num_features) = (dense.len(), rows.len());
+        let labels = ScalarBuffer::from(labels);
+        let dense: Vec<_> = dense.into_iter().map(ScalarBuffer::from).collect();
+        let rows: Vec<_> = rows.into_iter().map(ScalarBuffer::from).collect();
+        let batches = (0..len).step_by(BATCH_ROWS).map(|start| {
+            let count = BATCH_ROWS.min(len - start);
+            Batch {
+                labels: labels.slice(start, count),
+                dense: dense.iter().map(|column| column.slice(start, count)).collect(),
+                bags: rows
+                    .iter()
+                    .map(|column| Bags::Plain(column.slice(start, count)))
+                    .collect(),
+            }
+        });
+        Ok(Examples {
+            batches: batches.collect(),
+            path: PathBuf::from("(memory)"),
+            len,
+            num_dense,
+            num_features,
+        })
+    }
+
     /// Number of examples.
     pub fn len(&self) -> usize {
         self.len

@@ -1,0 +1,146 @@
+//! What the machine could do at best: the rate of the backend's own matrix product at the size that suits it most, measured
+//! between the steps, in the same process, on the same threads.
+
+use crate::backend::{Allocate, Matrix, stride};
+use crate::kernels::Operation;
+use crate::kernels::linear;
+use crate::train::engine::{Engine, EngineError, Program};
+use std::time::Instant;
+
+/// Sides of the square products that are tried on the CPU.
+const SIDES: [usize; 3] = [512, 1024, 2048];
+/// Rows of the result a task, on the CPU: one to a few tasks a thread.
+const TASKS_A_THREAD: [usize; 3] = [1, 2, 8];
+/// Products of one submission, on a GPU.
+const BLOCK: u32 = 4;
+/// Seconds of the product that one measurement takes, at least.
+const SECONDS: f64 = 0.03;
+
+/// The product that sets the floor.
+pub struct Floor {
+    /// Side of the square matrices.
+    pub side: usize,
+    work: Work,
+}
+
+enum Work {
+    /// a, b, the result; rows of the result a task.
+    Cpu {
+        buffers: [Vec<f32>; 3],
+        rows: usize,
+    },
+    Gpu(Program),
+}
+
+impl Floor {
+    /// Finds the best size on this engine.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub fn new(engine: &mut Engine) -> Result<Self, EngineError> {
+        match engine.threads() {
+            Some(threads) => Ok(Self::cpu(engine, threads)),
+            None => Self::gpu(engine),
+        }
+    }
+
+    fn cpu(engine: &Engine, threads: usize) -> Self {
+        let mut best = (0.0, SIDES[0], SIDES[0]);
+        for side in SIDES {
+            let mut buffers = buffers(side);
+            for tasks in TASKS_A_THREAD {
+                let rows = side.div_ceil(threads * tasks);
+                // The first one warms up: pages, caches, threads.
+                let rate = (0..3).filter_map(|_| {
+                    let [a, b, out] = &mut buffers;
+                    let seconds = engine.square_product(side, rows, [a, b, out])?;
+                    Some(flops(side) / seconds)
+                });
+                let rate = rate.fold(0.0, f64::max);
+                if rate > best.0 {
+                    best = (rate, side, rows);
+                }
+            }
+        }
+        let (_, side, rows) = best;
+        let buffers = buffers(side);
+        Self {
+            side,
+            work: Work::Cpu { buffers, rows },
+        }
+    }
+
+    fn gpu(engine: &mut Engine) -> Result<Self, EngineError> {
+        // A driver that computes on the CPU would take seconds for the larger one.
+        let side = if engine.in_host_memory() { 1024 } else { 2048 };
+        let mut matrix = || -> Result<Matrix, EngineError> {
+            Ok(Matrix {
+                buffer: engine.allocate_floats(side * stride(side))?,
+                rows: side,
+                cols: side,
+            })
+        };
+        let (x, weight, y) = (matrix()?, matrix()?, matrix()?);
+        let bias = engine.allocate_floats(side)?;
+        for of in [x, weight] {
+            for row in 0..side {
+                engine.write(of.buffer, row * side, &numbers(side))?;
+            }
+        }
+        let product = Operation::LinearForward(linear::Forward {
+            x,
+            weight,
+            bias,
+            y,
+            relu: false,
+        });
+        let program = engine.compile(vec![product])?;
+        let mut floor = Self {
+            side,
+            work: Work::Gpu(program),
+        };
+        floor.rate(engine)?;
+        Ok(floor)
+    }
+
+    /// FLOP/s now, over at least a few hundredths of a second.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub fn rate(&mut self, engine: &mut Engine) -> Result<f64, EngineError> {
+        let (mut products, mut seconds) = (0u32, 0.0);
+        while seconds < SECONDS {
+            match &mut self.work {
+                Work::Cpu { buffers, rows } => {
+                    let [a, b, out] = buffers;
+                    seconds += engine.square_product(self.side, *rows, [a, b, out]).unwrap_or(SECONDS);
+                    products += 1;
+                }
+                Work::Gpu(program) => {
+                    engine.finish()?;
+                    let begin = Instant::now();
+                    for _ in 0..BLOCK {
+                        engine.run(program)?;
+                    }
+                    engine.finish()?;
+                    seconds += begin.elapsed().as_secs_f64();
+                    products += BLOCK;
+                }
+            }
+        }
+        Ok(f64::from(products) * flops(self.side) / seconds)
+    }
+}
+
+fn flops(side: usize) -> f64 {
+    2.0 * (side as f64).powi(3)
+}
+
+fn numbers(count: usize) -> Vec<f32> {
+    (0..count).map(|i| (i % 7) as f32 * 0.1 - 0.3).collect()
+}
+
+fn buffers(side: usize) -> [Vec<f32>; 3] {
+    let all = side * side;
+    [numbers(all), numbers(all), vec![0.0; all]]
+}

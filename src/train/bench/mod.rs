@@ -1,0 +1,19 @@
+//! `mlet bench step`: the time of a training step on made-up data of real shapes, beside the floor of the machine.
+//!
+//! - [`setup`]: what is measured: shapes of tables, network, batch, device.
+//! - [`synthetic`]: examples and initial values of those shapes.
+//! - [`arm`]: one set-up in memory, and its steps.
+//! - [`floor`]: the best rate of the backend's own product.
+//! - [`rounds`]: several set-ups in turn, round after round, in one process.
+//! - [`record`]: what came out.
+
+pub mod arm;
+pub mod floor;
+pub mod record;
+pub mod rounds;
+pub mod setup;
+pub mod synthetic;
+
+pub use record::Measured;
+pub use rounds::{Effort, Observer, measure};
+pub use setup::{Rows, Setup, Shape};
