@@ -1,6 +1,7 @@
 //! `mlet study`: a plan → what is missing → results.
 
 mod progress;
+mod runtime;
 
 use crate::backend::gpu;
 use crate::cli::say;
@@ -9,6 +10,7 @@ use crate::report::study::{spectra, write_page, write_results};
 use crate::report::study_ranks::Ranks;
 use crate::study::prepared::{Prepared, PreparedError};
 use crate::study::runs::{self, End, Event, Run, State};
+use crate::study::runtime::RuntimePlan;
 use crate::study::truth::Truth;
 use crate::study::{Plan, Results, table, words};
 use crate::train::summary::Summary;
@@ -38,10 +40,13 @@ const INTERRUPTED: i32 = 130;
 
 /// Runs `mlet study`.
 pub fn run(args: Args) -> anyhow::Result<()> {
+    let out = args.out.clone().unwrap_or_else(|| args.study.join("results"));
+    if let Some(plan) = RuntimePlan::load(&args.study)? {
+        let _lock = lock(&out)?;
+        return runtime::run(&plan, &args.device, &out);
+    }
     let plan = Plan::load(&args.study)?;
     let gpu = adapter(&args.device)?;
-    let out = args.out.clone().unwrap_or_else(|| args.study.join("results"));
-    std::fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
     let _lock = lock(&out)?;
     let stop = super::train::stop_on_ctrl_c()?;
     let progress = StudyProgress::new(&plan);
@@ -115,6 +120,7 @@ fn report(results: &Results, out: &Path) -> anyhow::Result<Option<(PathBuf, Opti
 
 /// Two studies in one folder would write over one another.
 fn lock(out: &Path) -> anyhow::Result<File> {
+    std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
     let path = out.join("lock");
     let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
     match file.try_lock() {

@@ -12,6 +12,7 @@
 //! - [`quality`]: what compressing a model did, and its quality against bytes.
 //! - [`merged`]: a table that was measured in parts, from their sums.
 //! - [`run`]: from paths to a report on disk.
+//! - [`runtime`]: a study of time on disk.
 //! - [`study`]: a study's results on disk; [`study_ranks`]: planted ranks beside recovered ones.
 
 mod csv;
@@ -26,6 +27,7 @@ pub mod record;
 pub mod row_words;
 mod rows;
 pub mod run;
+pub mod runtime;
 pub mod study;
 pub mod study_ranks;
 pub mod words;

@@ -139,6 +139,23 @@ pub fn page(report: &Report, plots: &Gallery, preface: Option<&Preface>) -> Resu
     Ok(environment.get_template("report.html")?.render(view)?)
 }
 
+/// A page of a preface alone.
+///
+/// # Errors
+/// [`PageError::Template`], which would be a fault of this program.
+pub fn alone(preface: &Preface) -> Result<String, PageError> {
+    let view = minijinja::context! {
+        preface => minijinja::value::Serde(preface),
+        paints => minijinja::value::Serde(paints()),
+        version => env!("CARGO_PKG_VERSION"),
+    };
+    let mut environment = minijinja::Environment::new();
+    for (name, text) in [("alone.html", include_str!("alone.html")), TEMPLATES[1]] {
+        environment.add_template(name, text)?;
+    }
+    Ok(environment.get_template("alone.html")?.render(view)?)
+}
+
 fn title(report: &Report) -> String {
     let names: Vec<&str> = report.models.iter().map(|m| m.name.as_str()).collect();
     match names.as_slice() {

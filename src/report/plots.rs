@@ -14,12 +14,14 @@ mod history;
 mod overview;
 mod quality;
 mod spectra;
+mod times;
 
 pub use arms::{ArmPoint, arms};
 pub use history::{HistoryPlot, history};
 pub use overview::{OverviewRow, overview};
 pub use quality::{QualityLine, quality};
 pub use spectra::{Kind, Line, SpectraPlot, spectra};
+pub use times::{TimePoint, times};
 
 /// DejaVu Sans; its licence lies beside it.
 const FONT: &[u8] = include_bytes!("font/DejaVuSans-subset.ttf");

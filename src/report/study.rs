@@ -132,17 +132,19 @@ fn plots(results: &Results) -> Result<Vec<(Metric, Plot)>, ReportError> {
 
 /// What the template sees.
 #[derive(Serialize)]
-struct View<'a> {
-    question: &'a str,
-    sentences: Vec<String>,
-    parts: Vec<Part>,
-    plots: Vec<Drawn<'a>>,
-    num_series: usize,
+pub(super) struct View<'a> {
+    pub question: &'a str,
+    pub sentences: Vec<String>,
+    pub parts: Vec<Part>,
+    pub plots: Vec<Drawn<'a>>,
+    pub num_series: usize,
+    /// Where the rest is: HTML.
+    pub closing: &'static str,
 }
 
 /// A table with what is said above and beneath it.
 #[derive(Serialize)]
-struct Part {
+pub(super) struct Part {
     title: String,
     /// Whether a row is an arm: it then has the arm's colour, and the plots follow.
     arms: bool,
@@ -153,14 +155,14 @@ struct Part {
 }
 
 #[derive(Serialize)]
-struct Drawn<'a> {
-    title: String,
-    sentence: String,
-    svg: &'a str,
-    png: String,
+pub(super) struct Drawn<'a> {
+    pub title: String,
+    pub sentence: String,
+    pub svg: &'a str,
+    pub png: String,
 }
 
-fn part(title: &str, arms: bool, table: Table, before: Vec<String>, after: Vec<String>) -> Part {
+pub(super) fn part(title: &str, arms: bool, table: Table, before: Vec<String>, after: Vec<String>) -> Part {
     let (header, rows) = (table.header, table.rows);
     Part {
         title: title.into(),
@@ -209,14 +211,22 @@ fn html(results: &Results, plots: &[(Metric, Plot)], ranks: Option<&Ranks>) -> R
         svg: &plot.svg,
         png: png(*metric),
     });
-    let mut environment = minijinja::Environment::new();
-    environment.add_template("study.html", include_str!("study.html"))?;
-    let view = minijinja::Value::from(minijinja::value::Serde(View {
+    preface(View {
         question: &results.question,
         sentences: words::sentences(results),
         parts,
         plots: drawn.collect(),
         num_series: SERIES.len(),
-    }));
+        closing: "Every run is in <a href=\"results.csv\">results.csv</a>, with the groups of examples by how often their \
+                  rarest category was seen in <a href=\"results_by_frequency.csv\">results_by_frequency.csv</a>; arms, \
+                  settings and runs together in <a href=\"results.json\">results.json</a>.",
+    })
+}
+
+/// What a study's page begins with, as HTML.
+pub(super) fn preface(view: View<'_>) -> Result<String, PageError> {
+    let mut environment = minijinja::Environment::new();
+    environment.add_template("study.html", include_str!("study.html"))?;
+    let view = minijinja::Value::from(minijinja::value::Serde(view));
     Ok(environment.get_template("study.html")?.render(view)?)
 }

@@ -10,6 +10,7 @@
 //! - [`words`]: what the table says, in words.
 //! - [`machine`]: what the results were computed on.
 //! - [`truth`]: what is known of planted data.
+//! - [`runtime`]: a study of time instead: arms measured in turn in one process.
 
 pub mod machine;
 pub mod metric;
@@ -17,6 +18,7 @@ pub mod plan;
 pub mod prepared;
 pub mod results;
 pub mod runs;
+pub mod runtime;
 pub mod statistics;
 pub mod table;
 pub mod truth;

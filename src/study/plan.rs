@@ -143,7 +143,7 @@ impl Plan {
 }
 
 /// An arm's table laid on the base.
-fn arm(mut settings: toml::Table, base: &toml::Table) -> Result<Arm, String> {
+pub(super) fn arm(mut settings: toml::Table, base: &toml::Table) -> Result<Arm, String> {
     let name = match settings.remove("name") {
         Some(toml::Value::String(name)) if !name.trim().is_empty() => name.trim().to_owned(),
         Some(_) => return Err("arms: name must be a text that is not empty".into()),
@@ -168,7 +168,7 @@ fn folder(name: &str) -> Option<String> {
     (!words.is_empty()).then(|| words.join("-"))
 }
 
-fn refuse_own(table: &toml::Table, origin: &str) -> Result<(), String> {
+pub(super) fn refuse_own(table: &toml::Table, origin: &str) -> Result<(), String> {
     let own = OWN.iter().find(|(key, _)| table.contains_key(*key));
     own.map_or(Ok(()), |(key, why)| {
         Err(format!("{origin}: {key} cannot be set here: {why}"))

@@ -143,7 +143,7 @@ pub fn signed_number(value: f64) -> String {
 }
 
 /// `1,204`.
-fn thousands(value: u64) -> String {
+pub fn thousands(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {

@@ -148,12 +148,11 @@ impl Needs {
     }
 
     fn remedies(&self, config: &Config, fewer_rows: &str) -> String {
-        let mut remedies = Vec::new();
-        if self.tables > self.activations {
-            remedies.push(match config.model.inner_dim {
-                Some(k) => format!("a smaller --inner-dim than {k}"),
-                None => format!("a smaller --embedding-dim than {}", config.model.embedding_dim),
-            });
+        let mut remedies = vec![match config.model.inner_dim {
+            Some(k) => format!("a smaller --inner-dim than {k}"),
+            None => format!("a smaller --embedding-dim than {}", config.model.embedding_dim),
+        }];
+        if self.tables + self.optimizer > self.activations {
             remedies.push(format!("fewer rows ({fewer_rows})"));
         } else {
             remedies.push(format!("a smaller --batch-size than {}", config.training.batch_size));

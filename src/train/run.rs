@@ -121,8 +121,12 @@ pub fn resume(
 /// What the run needs of memory; refuses, before anything is allocated, what is more than there is.
 fn require(config: &Config, dataset: &Dataset, engine: &Engine) -> Result<Needs, TrainError> {
     let architecture = state::checked(config, &dataset.schema)?;
-    let examples = dataset.schema.rows.train;
-    Ok(memory::require(config, &architecture, examples, engine)?)
+    Ok(memory::require(
+        config,
+        &architecture,
+        dataset.schema.rows.train,
+        engine,
+    )?)
 }
 
 /// A run under way.

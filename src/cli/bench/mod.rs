@@ -46,6 +46,9 @@ struct StepArgs {
     /// Seconds of all rounds together, about
     #[arg(long, default_value_t = 10.0)]
     seconds: f64,
+    /// Seconds more that may go by until as many rounds were undisturbed by other processes
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
+    patience: f64,
     /// Counted steps of each set-up, instead of --seconds
     #[arg(long)]
     steps: Option<usize>,
@@ -69,16 +72,18 @@ fn step(args: &StepArgs) -> anyhow::Result<()> {
     for text in &args.against {
         setups.push(args.setup.with(text)?.resolve()?);
     }
+    let (seconds, patience) = (args.seconds, args.patience);
+    anyhow::ensure!((1e-6..1e9).contains(&seconds), "--seconds {seconds}: must be above 0");
     anyhow::ensure!(
-        args.seconds.is_finite() && args.seconds > 0.0,
-        "--seconds {}: must be above 0",
-        args.seconds
+        (0.0..1e9).contains(&patience),
+        "--patience {patience}: must not be negative"
     );
     let effort = Effort {
         rounds: args.rounds as usize,
         warmup: args.warmup,
         steps: args.steps,
-        seconds: args.seconds,
+        seconds,
+        patience,
         memory: None,
     };
     let measured = measure(&setups, &effort, &mut Progress)?;

@@ -1,6 +1,7 @@
 //! What was measured, for people.
 
 use crate::train::bench::Measured;
+use crate::train::bench::quiet::DISTURBED;
 use crate::train::bench::record::{OperationTime, Ratio, Step, Times};
 use crate::train::memory::size;
 
@@ -11,6 +12,16 @@ pub(super) fn text(measured: &Measured) -> String {
         text += &format!("\n{}", step(&against.step));
         text += &format!("{:<20}{}\n", "over the first", ratio(&against.ratio));
         text += &format!("{:<20}{}\n", "on one batch each", ratio(&against.repeated_batch_ratio));
+    }
+    let first = &measured.first;
+    if let Some(others) = first
+        .others
+        .filter(|&others| others > DISTURBED && first.counted_rounds == first.rounds)
+    {
+        text += &format!(
+            "\nother processes had {:.0} % of the processors: the times are too long, and ratios may be off (--patience waits)\n",
+            100.0 * others
+        );
     }
     if let Some(peak) = measured.peak_rss_bytes {
         text += &format!("\npeak memory of the process {}\n", size(peak));
@@ -31,9 +42,13 @@ fn step(step: &Step) -> String {
         1 => String::new(),
         steps => format!(", timed {steps} at a time"),
     };
+    let rounds = match (step.counted_rounds, step.rounds) {
+        (counted, rounds) if counted < rounds => format!("the {counted} quiet ones of {rounds} rounds"),
+        (_, rounds) => format!("{rounds} rounds"),
+    };
     text += &format!(
-        "{:<20}{:>8} {:>8} {:>8}   ms a step; {} steps in {} rounds{each}\n",
-        "", "median", "p10", "p90", step.steps, step.rounds
+        "{:<20}{:>8} {:>8} {:>8}   ms a step; {} steps in {rounds}{each}\n",
+        "", "median", "p10", "p90", step.steps
     );
     text += &format!(
         "{:<20}{}   {} examples/s\n",

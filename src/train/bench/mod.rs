@@ -5,10 +5,13 @@
 //! - [`arm`]: one set-up in memory, and its steps.
 //! - [`floor`]: the best rate of the backend's own product.
 //! - [`rounds`]: several set-ups in turn, round after round, in one process.
-//! - [`record`]: what came out.
+//! - [`quiet`]: whether anything else was computing.
+//! - `outcome`: from what they gather to [`record`], what came out.
 
 pub mod arm;
 pub mod floor;
+mod outcome;
+pub mod quiet;
 pub mod record;
 pub mod rounds;
 pub mod setup;

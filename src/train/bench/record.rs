@@ -42,6 +42,11 @@ pub struct Step {
     pub steps_per_time: usize,
     /// Rounds.
     pub rounds: usize,
+    /// Rounds that count: those in which other processes had at most a twentieth of the processors, or all of them if these
+    /// are fewer than five.
+    pub counted_rounds: usize,
+    /// Median share of the processors that other processes had, over all rounds; absent where the system does not say.
+    pub others: Option<f64>,
     /// Examples a second, by the median.
     pub examples_per_second: f64,
     /// The same steps on one batch, over and over: what the loader costs is missing, and caches are warm.
@@ -114,6 +119,10 @@ pub struct Round {
     pub repeated_batch_ms: f64,
     /// The best product.
     pub floor_gflops: f64,
+    /// The share of the processors that other processes had meanwhile; absent where the system does not say.
+    pub others: Option<f64>,
+    /// Whether the round counts.
+    pub counted: bool,
 }
 
 /// One operation of the step.
@@ -131,6 +140,34 @@ pub struct OperationTime {
     pub flops: f64,
     /// Bytes read and written.
     pub bytes: f64,
+}
+
+impl Measured {
+    /// The set-ups' steps, in their order.
+    pub fn into_steps(self) -> Vec<Step> {
+        let others = self.against.into_iter().map(|against| against.step);
+        std::iter::once(self.first).chain(others).collect()
+    }
+}
+
+impl Step {
+    /// Its times over another's of the same process, with the loader.
+    pub fn over(&self, other: &Self) -> Ratio {
+        let medians = [self.times.median_ms, other.times.median_ms];
+        Ratio::of(medians, self.rounds_beside(other, |round| round.median_ms))
+    }
+
+    /// The same on one repeated batch each.
+    pub fn over_on_one_batch(&self, other: &Self) -> Ratio {
+        let medians = [self.repeated_batch_ms, other.repeated_batch_ms];
+        Ratio::of(medians, self.rounds_beside(other, |round| round.repeated_batch_ms))
+    }
+
+    fn rounds_beside(&self, other: &Self, of: fn(&Round) -> f64) -> impl Iterator<Item = [f64; 2]> {
+        let rounds = self.by_round.iter().zip(&other.by_round);
+        let counted = rounds.filter(|(one, other)| one.counted && other.counted);
+        counted.map(move |(one, other)| [of(one), of(other)])
+    }
 }
 
 impl Times {

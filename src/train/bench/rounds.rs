@@ -1,8 +1,10 @@
 //! Several set-ups in turn, round after round, in one process: what disturbs the machine falls on all of them.
 
-use super::arm::{Arm, Batches, Source, step_flops};
+use super::arm::{Arm, Batches, Source};
 use super::floor::Floor;
-use super::record::{Against, Measured, OperationTime, Ratio, Round, Step, Times, median};
+use super::outcome::{self, compared, record};
+use super::quiet::{self, DISTURBED, Gauge};
+use super::record::Measured;
 use super::setup::Setup;
 use crate::backend::Allocate;
 use crate::data::loader::Batch;
@@ -10,7 +12,7 @@ use crate::train::batches::{Ahead, Prepared};
 use crate::train::engine::Engine;
 use crate::train::error::TrainError;
 use crate::train::memory::{self, Needs};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How long is measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,6 +25,9 @@ pub struct Effort {
     pub steps: Option<usize>,
     /// Seconds of all rounds together, about, where `steps` is absent.
     pub seconds: f64,
+    /// Seconds more that may go by until as many rounds as asked for were quiet ([`super::quiet`]): waiting until other
+    /// processes rest, and rounds again.
+    pub patience: f64,
     /// Bytes of memory that may be needed; absent: what the system says is available.
     pub memory: Option<u64>,
 }
@@ -34,6 +39,7 @@ impl Default for Effort {
             warmup: 20,
             steps: None,
             seconds: 10.0,
+            patience: 0.0,
             memory: None,
         }
     }
@@ -54,14 +60,20 @@ const BLOCK_SECONDS: f64 = 0.05;
 /// One step in so many is taken apart into its operations.
 const TAKEN_APART: usize = 8;
 
-/// What one set-up has gathered.
+/// What a turn of a set-up has gathered: milliseconds a step, and seconds of each operation, a list a step (empty where the
+/// device has no clock).
 #[derive(Default)]
-struct Gathered {
-    loader: Vec<f64>,
-    repeated: Vec<f64>,
-    /// Seconds of each operation, a list a step; empty where the device has no clock.
-    operations: Vec<Vec<f64>>,
-    rounds: Vec<Round>,
+pub(super) struct Turn {
+    pub loader: Vec<f64>,
+    pub repeated: Vec<f64>,
+    pub operations: Vec<Vec<f64>>,
+    pub floor_gflops: f64,
+}
+
+/// A turn of every set-up, and the share of the processors that others had meanwhile, where that is known.
+pub(super) struct Around {
+    pub turns: Vec<Turn>,
+    pub others: Option<f64>,
 }
 
 /// Measures the set-ups in turn.
@@ -90,16 +102,16 @@ pub fn measure(setups: &[Setup], effort: &Effort, observer: &mut dyn Observer) -
             None => (place, Some(Floor::new(&mut arms[place].0.engine)?)),
         });
     }
-    let gathered = gather(&mut arms, &sources, &mut floors, effort, observer)?;
+    let rounds = gather(&mut arms, &sources, &mut floors, effort, observer)?;
     let sides: Vec<usize> = floors
         .iter()
         .map(|(first, _)| floors[*first].1.as_ref().map_or(0, |floor| floor.side))
         .collect();
-    let steps = arms.iter_mut().zip(&gathered).zip(sides);
-    let steps: Result<Vec<Step>, TrainError> = steps
-        .map(|(((arm, needs), gathered), side)| record(arm, *needs, gathered, side))
-        .collect();
-    Ok(compared(steps?))
+    let mut steps = Vec::new();
+    for (place, ((arm, needs), side)) in arms.iter_mut().zip(sides).enumerate() {
+        steps.push(record(arm, *needs, place, &rounds, side)?);
+    }
+    Ok(compared(steps))
 }
 
 /// What every set-up needs, and an engine for each; refuses what does not fit together.
@@ -132,7 +144,7 @@ fn gather(
     floors: &mut [(usize, Option<Floor>)],
     effort: &Effort,
     observer: &mut dyn Observer,
-) -> Result<Vec<Gathered>, TrainError> {
+) -> Result<Vec<Around>, TrainError> {
     let configs: Vec<_> = arms.iter().map(|(arm, _)| arm.setup.config.clone()).collect();
     std::thread::scope(|scope| {
         let loaders = configs.iter().zip(sources).map(|(config, source)| {
@@ -154,22 +166,44 @@ fn gather(
             let seconds = warm_up(arm, loader, effort.warmup)?;
             blocks.push(blocks_a_turn(arm, seconds, turns, effort));
         }
-        let mut gathered: Vec<Gathered> = arms.iter().map(|_| Gathered::default()).collect();
-        for round in 0..effort.rounds {
-            let mut rates = vec![0.0; arms.len()];
-            for place in 0..arms.len() {
-                let (arm, _) = &mut arms[place];
-                rates[place] = match &mut floors[place] {
+        let mut rounds: Vec<Around> = Vec::new();
+        let mut patience = Duration::from_secs_f64(effort.patience);
+        loop {
+            let begin = Instant::now();
+            let before = Gauge::now();
+            let mut turns: Vec<Turn> = Vec::new();
+            for (place, (arm, _)) in arms.iter_mut().enumerate() {
+                let floor_gflops = match &mut floors[place] {
                     (_, Some(floor)) => floor.rate(&mut arm.engine)? / 1e9,
-                    (first, None) => rates[*first],
+                    (first, None) => turns[*first].floor_gflops,
                 };
                 let batches = [Batches::Loader(&loaders[place]), Batches::Repeated(&repeated[place])];
-                turn(arm, &batches, blocks[place], rates[place], &mut gathered[place])?;
-                take_apart(arm, &loaders[place], blocks[place], &mut gathered[place])?;
+                let blocks = blocks[place];
+                turns.push(Turn {
+                    loader: arm.steps(&batches[0], SKIPPED, blocks)?,
+                    repeated: arm.steps(&batches[1], SKIPPED, blocks)?,
+                    operations: take_apart(arm, &loaders[place], blocks)?,
+                    floor_gflops,
+                });
             }
-            observer.round(round + 1, effort.rounds);
+            let others = before.zip(Gauge::now()).map(|(before, now)| now.others_since(&before));
+            let disturbed = others.is_some_and(|share| share > DISTURBED);
+            rounds.push(Around { turns, others });
+            let quiet = rounds.iter().filter(|round| !outcome::disturbed(round)).count();
+            observer.round(quiet.max(rounds.len().min(effort.rounds)), effort.rounds);
+            if quiet >= effort.rounds || (rounds.len() >= effort.rounds && patience.is_zero()) {
+                return Ok(rounds);
+            }
+            if disturbed {
+                let waiting = Instant::now();
+                quiet::wait(waiting + patience);
+                // A round that has to be made again costs patience as well.
+                patience = patience.saturating_sub(waiting.elapsed());
+                if rounds.len() >= effort.rounds {
+                    patience = patience.saturating_sub(waiting - begin);
+                }
+            }
         }
-        Ok(gathered)
     })
 }
 
@@ -208,136 +242,16 @@ fn blocks_a_turn(arm: &Arm, seconds: f64, turns: f64, effort: &Effort) -> usize 
     (blocks.ceil() as usize).max(1)
 }
 
-/// With the loader, then on one batch.
-fn turn(
-    arm: &mut Arm,
-    batches: &[Batches<'_>; 2],
-    blocks: usize,
-    floor_gflops: f64,
-    gathered: &mut Gathered,
-) -> Result<(), TrainError> {
-    let mut medians = [0.0; 2];
-    let into = [&mut gathered.loader, &mut gathered.repeated];
-    for ((batches, into), median_of) in batches.iter().zip(into).zip(&mut medians) {
-        let times = arm.steps(batches, SKIPPED, blocks)?;
-        *median_of = median(&times);
-        into.extend(times);
-    }
-    gathered.rounds.push(Round {
-        median_ms: medians[0],
-        repeated_batch_ms: medians[1],
-        floor_gflops,
-    });
-    Ok(())
-}
-
 /// A few steps operation by operation, apart from the steps that count.
-fn take_apart(arm: &mut Arm, loader: &Ahead, blocks: usize, gathered: &mut Gathered) -> Result<(), TrainError> {
+fn take_apart(arm: &mut Arm, loader: &Ahead, blocks: usize) -> Result<Vec<Vec<f64>>, TrainError> {
+    let mut operations = Vec::new();
     for step in 0..(blocks * arm.block / TAKEN_APART).max(1) + 1 {
-        let Some(seconds) = arm.timed_step(loader)? else {
-            return Ok(());
-        };
-        if step > 0 {
-            gathered.operations.push(seconds);
+        match arm.timed_step(loader)? {
+            // The first one meets caches that hold the repeated batch's work.
+            Some(seconds) if step > 0 => operations.push(seconds),
+            Some(_) => {}
+            None => break,
         }
     }
-    Ok(())
-}
-
-fn record(arm: &mut Arm, needs: Needs, gathered: &Gathered, floor_side: usize) -> Result<Step, TrainError> {
-    let loss = arm.loss()?;
-    let config = &arm.setup.config;
-    let batch_size = config.training.batch_size;
-    let rows = arm.mean_rows();
-    let times = Times::of(&mut gathered.loader.clone());
-    let repeated = Times::of(&mut gathered.repeated.clone());
-    let rates: Vec<f64> = gathered.rounds.iter().map(|round| round.floor_gflops).collect();
-    let floor_gflops = median(&rates);
-    let frozen = config.optimizer.freeze_further_factors;
-    let flops = step_flops(&arm.architecture, batch_size, rows.unique, frozen);
-    let floor_ms = flops / (floor_gflops * 1e6);
-    let costs: Vec<_> = arm.operations.iter().map(|operation| operation.cost(&rows)).collect();
-    let loader = gathered
-        .rounds
-        .iter()
-        .map(|round| [round.median_ms, round.repeated_batch_ms]);
-    Ok(Step {
-        setup: arm.setup.words(),
-        device: arm.engine.description(),
-        times,
-        steps: gathered.loader.len() * arm.block,
-        steps_per_time: arm.block,
-        rounds: gathered.rounds.len(),
-        examples_per_second: batch_size as f64 / times.median_ms * 1e3,
-        repeated_batch_ms: repeated.median_ms,
-        repeated_batch: repeated,
-        loader: Ratio::of([times.median_ms, repeated.median_ms], loader),
-        floor_ms,
-        floor_gflops,
-        floor_side,
-        over_floor: times.median_ms / floor_ms,
-        flops,
-        bytes: costs.iter().map(|cost| cost.bytes).sum(),
-        unique_rows: rows.unique,
-        batch_size,
-        table_rows: arm.architecture.total_rows(),
-        parameters: arm.architecture.num_parameters(),
-        needs_bytes: needs,
-        loss,
-        operations: operations(arm, gathered),
-        by_round: gathered.rounds.clone(),
-    })
-}
-
-/// Each operation's median time and its share of their sum.
-fn operations(arm: &Arm, gathered: &Gathered) -> Option<Vec<OperationTime>> {
-    let (rows, steps) = (arm.mean_rows(), &gathered.operations);
-    if steps.is_empty() {
-        return None;
-    }
-    let medians = (0..arm.operations.len()).map(|place| {
-        let times: Vec<f64> = steps.iter().filter_map(|step| step.get(place)).copied().collect();
-        1e3 * median(&times)
-    });
-    let medians: Vec<f64> = medians.collect();
-    let all: f64 = medians.iter().sum();
-    let timed = arm.operations.iter().zip(medians).map(|(operation, ms)| {
-        let cost = operation.cost(&rows);
-        OperationTime {
-            name: operation.name(),
-            shape: operation.shape(),
-            ms,
-            share: ms / all,
-            flops: cost.flops,
-            bytes: cost.bytes,
-        }
-    });
-    Some(timed.collect())
-}
-
-/// The first step, and the others against it.
-fn compared(steps: Vec<Step>) -> Measured {
-    let mut steps = steps.into_iter();
-    let Some(first) = steps.next() else {
-        unreachable!("there is a set-up")
-    };
-    let against = steps.map(|step| {
-        let pairs = |of: fn(&Round) -> f64| {
-            let rounds = step.by_round.iter().zip(&first.by_round);
-            rounds.map(move |(one, other)| [of(one), of(other)]).collect::<Vec<_>>()
-        };
-        let medians = [step.times.median_ms, first.times.median_ms];
-        let repeated = [step.repeated_batch_ms, first.repeated_batch_ms];
-        Against {
-            ratio: Ratio::of(medians, pairs(|round| round.median_ms).into_iter()),
-            repeated_batch_ratio: Ratio::of(repeated, pairs(|round| round.repeated_batch_ms).into_iter()),
-            step,
-        }
-    });
-    let against = against.collect();
-    Measured {
-        first,
-        against,
-        peak_rss_bytes: memory::peak(),
-    }
+    Ok(operations)
 }
