@@ -166,53 +166,39 @@ impl Batch {
         Ok(())
     }
 
-    /// Sorts the entries by global row, numbers the unique rows, and lists every row's uses in ascending order of bags.
+    /// Sorts each table's entries by row, numbers the unique rows, and lists every row's uses in ascending order of bags.
     fn number_unique_rows(&mut self, layout: &RowLayout) {
         let num_tables = layout.base.len() - 1;
-        let entries = self.bag_offsets[self.bag_offsets.len() - 1] as usize;
-        self.keys.clear();
-        let rows = self.bag_entries[..entries].iter().enumerate();
-        self.keys
-            .extend(rows.map(|(entry, &row)| (u64::from(row) << 32) | entry as u64));
-        self.keys.sort_unstable(); // the keys are distinct: the order is total
-        let (mut unique, mut table) = (0, 0);
-        self.table_start[0] = 0;
-        for (use_number, &key) in self.keys.iter().enumerate() {
-            let (row, entry) = ((key >> 32) as u32, (key & 0xffff_ffff) as usize);
-            if unique == 0 || self.unique_rows[unique - 1] != row {
-                while row as usize >= layout.base[table + 1] {
-                    table += 1;
-                    self.table_start[table] = unique as u32;
+        let bags = self.bag_offsets.len() - 1;
+        let (mut unique, mut uses) = (0, 0);
+        for table in 0..num_tables {
+            self.table_start[table] = unique as u32;
+            self.keys.clear();
+            for bag in (table..bags).step_by(num_tables) {
+                for entry in self.bag_offsets[bag]..self.bag_offsets[bag + 1] {
+                    let row = self.bag_entries[entry as usize];
+                    self.keys.push((u64::from(row) << 32) | u64::from(entry));
                 }
-                self.unique_rows[unique] = row;
-                self.unique_table[unique] = table as u32;
-                self.use_offsets[unique] = use_number as u32;
-                unique += 1;
             }
-            self.bag_entries[entry] = unique as u32 - 1;
-            self.uses[use_number] = self.entry_bag[entry];
+            self.keys.sort_unstable(); // the keys are distinct: the order is total
+            let mut last = None;
+            for &key in &self.keys {
+                let (row, entry) = ((key >> 32) as u32, (key & 0xffff_ffff) as usize);
+                if last != Some(row) {
+                    self.unique_rows[unique] = row;
+                    self.unique_table[unique] = table as u32;
+                    self.use_offsets[unique] = uses as u32;
+                    unique += 1;
+                    last = Some(row);
+                }
+                self.bag_entries[entry] = unique as u32 - 1;
+                self.uses[uses] = self.entry_bag[entry];
+                uses += 1;
+            }
         }
-        self.use_offsets[unique] = entries as u32;
-        self.table_start[table + 1..=num_tables].fill(unique as u32);
+        self.table_start[num_tables] = unique as u32;
+        self.use_offsets[unique] = uses as u32;
         self.counts[1] = unique as u32;
-    }
-}
-
-#[cfg(test)]
-impl Batch {
-    /// Bytes of its lists, for the test of what is counted before.
-    pub(crate) fn held_bytes(&self) -> u64 {
-        let words = [
-            &self.table_start,
-            &self.shard_start,
-            &self.unique_rows,
-            &self.unique_table,
-            &self.bag_offsets,
-        ];
-        let more = [&self.bag_entries, &self.use_offsets, &self.uses, &self.entry_bag];
-        let ints: usize = words.iter().chain(&more).map(|list| list.len()).sum();
-        let floats = self.dense.len() + self.label.len() + self.scalars.len() + self.counts.len();
-        4 * (floats + ints + 2 * self.keys.capacity()) as u64
     }
 }
 

@@ -12,7 +12,8 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use std::ops::Range;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Mutex, PoisonError};
 use std::thread::Scope;
 
 /// Batches that wait, at most.
@@ -31,8 +32,9 @@ pub struct Prepared {
 /// Batches prepared ahead by a thread of their own, which waits while [`AHEAD`] of them are ready; it ends when this is
 /// dropped.
 pub struct Ahead {
-    ready: Receiver<Result<Prepared, LoaderError>>,
-    used: Sender<Batch>,
+    // Behind a lock only so that a thread of the backend may ask.
+    ready: Mutex<Receiver<Result<Prepared, LoaderError>>>,
+    used: SyncSender<Batch>,
 }
 
 impl Ahead {
@@ -46,7 +48,7 @@ impl Ahead {
         steps: Range<u64>,
     ) -> Self {
         let (ready_in, ready) = mpsc::sync_channel(AHEAD);
-        let (used, used_out) = mpsc::channel();
+        let (used, used_out) = mpsc::sync_channel(BATCHES);
         for _ in 0..BATCHES {
             let _ = used.send(empty.clone());
         }
@@ -60,6 +62,7 @@ impl Ahead {
                 }
             }
         });
+        let ready = Mutex::new(ready);
         Self { ready, used }
     }
 
@@ -68,7 +71,8 @@ impl Ahead {
     /// # Errors
     /// [`LoaderError`] for examples that do not fit their schema.
     pub fn next(&self) -> Result<Option<Prepared>, LoaderError> {
-        self.ready.recv().ok().transpose()
+        let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        ready.recv().ok().transpose()
     }
 
     /// Gives a batch back to be filled again; the thread waits for it.

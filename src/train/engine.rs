@@ -8,6 +8,7 @@ use crate::data::loader::Batch;
 use crate::kernels::{self, Operation};
 use crate::train::parameters::Region;
 use std::ops::Range;
+use std::sync::Arc;
 
 mod timed;
 
@@ -22,9 +23,24 @@ pub enum Engine {
 /// The CPU backend: its memory and its threads.
 pub struct Cpu {
     memory: Memory<f32>,
-    threads: rayon::ThreadPool,
+    threads: Arc<rayon::ThreadPool>,
     /// Why it was chosen, if not by name.
     reason: &'static str,
+}
+
+/// The threads of a backend, for a loop of many steps.
+#[derive(Clone)]
+pub struct Crew(Option<Arc<rayon::ThreadPool>>);
+
+impl Crew {
+    /// Runs `work` on one of the CPU backend's own threads, so that the steps in it are not handed over one by one; for a
+    /// GPU, here.
+    pub fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        match &self.0 {
+            Some(threads) => threads.install(work),
+            None => work(),
+        }
+    }
 }
 
 /// A step made ready for a backend.
@@ -33,6 +49,16 @@ pub enum Program {
     Cpu(Vec<Operation>),
     /// Their dispatches.
     Gpu(gpu::Program),
+}
+
+impl Program {
+    /// What the CPU runs, in order: some operations stand for several of the step's. `None` for a GPU, which runs each.
+    pub fn operations(&self) -> Option<&[Operation]> {
+        match self {
+            Self::Cpu(operations) => Some(operations),
+            Self::Gpu(_) => None,
+        }
+    }
 }
 
 /// Why a backend cannot go on.
@@ -79,7 +105,7 @@ impl Engine {
 
     fn with_threads(threads: usize, reason: &'static str) -> Result<Self, EngineError> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        let threads = pool.map_err(|source| EngineError::Threads { threads, source })?;
+        let threads = Arc::new(pool.map_err(|source| EngineError::Threads { threads, source })?);
         let memory = Memory::new();
         Ok(Self::Cpu(Cpu {
             memory,
@@ -96,6 +122,14 @@ impl Engine {
                 threads => format!("cpu ({threads} threads{})", cpu.reason),
             },
             Self::Gpu(gpu) => gpu.description().label(),
+        }
+    }
+
+    /// The backend's threads.
+    pub fn crew(&self) -> Crew {
+        match self {
+            Self::Cpu(cpu) => Crew(Some(Arc::clone(&cpu.threads))),
+            Self::Gpu(_) => Crew(None),
         }
     }
 

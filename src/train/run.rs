@@ -28,7 +28,7 @@ pub use super::folder::RunFolder;
 pub use super::log::{Line, Metric};
 
 /// Who wants to know how a run goes.
-pub trait Observer {
+pub trait Observer: Send {
     /// What the run needs of memory, before anything is allocated.
     fn memory(&mut self, _needs: &Needs) {}
     /// The run begins: what computes, the step it begins at, the step it ends at.
@@ -188,7 +188,8 @@ impl<'a> Run<'a> {
         if self.start == 0 {
             self.look(&mut log, 0)?;
         }
-        let done = self.steps(&examples, &mut log, observer, stop)?;
+        let crew = self.engine.crew();
+        let done = crew.run(|| self.steps(&examples, &mut log, observer, stop))?;
         self.write_checkpoint(done)?;
         if done < self.end {
             return Ok(Outcome::Interrupted(done));

@@ -61,13 +61,14 @@ impl Arm {
             empty: Batch::new(batch_size, architecture.num_dense_features, &layout, capacity),
             layout,
         };
+        let program = engine.compile(step.operations.clone())?;
         let arm = Self {
             setup: setup.clone(),
             block: 1,
             buffers: step.batch,
             losses: step.losses,
-            program: engine.compile(step.operations.clone())?,
-            operations: step.operations,
+            operations: program.operations().map_or(step.operations, <[Operation]>::to_vec),
+            program,
             architecture,
             engine,
             seen: [0.0; 3],
@@ -80,6 +81,11 @@ impl Arm {
     /// A step counts from the end of the one before to its own end: taking the batch from the loader and waiting for it is
     /// part of it.
     pub fn steps(&mut self, batches: &Batches<'_>, skipped: usize, blocks: usize) -> Result<Vec<f64>, TrainError> {
+        let crew = self.engine.crew();
+        crew.run(|| self.steps_here(batches, skipped, blocks))
+    }
+
+    fn steps_here(&mut self, batches: &Batches<'_>, skipped: usize, blocks: usize) -> Result<Vec<f64>, TrainError> {
         for _ in 0..skipped {
             self.step(batches)?;
         }
