@@ -4,6 +4,8 @@
 //! central difference is wrong by h²·|f‴|/6 + ε·|f|/h, some 1e-11 each where f and its derivatives are of order one; the
 //! tolerance leaves a factor of 100 for sums of up to 100 terms.
 
+#[path = "../common/load.rs"]
+mod load;
 mod model;
 mod operations;
 

@@ -1,6 +1,6 @@
 //! The whole model: after one SGD step with learning rate 1, before − after is the gradient of every parameter.
 
-use super::{compare, difference, numbers, run};
+use super::{compare, difference, load, numbers, run};
 use mlet::backend::cpu::Memory;
 use mlet::data::examples::Examples;
 use mlet::data::loader::Batch;
@@ -90,29 +90,8 @@ impl Trial {
                 }
             }
         }
-        let (to, sparse) = (self.step.batch, self.step.batch.sparse);
-        for (buffer, values) in [(to.dense.buffer, &self.batch.dense), (to.label, &self.batch.label)] {
-            for (out, &value) in self.memory.floats_mut(buffer).iter_mut().zip(values) {
-                *out = f64::from(value);
-            }
-        }
-        self.memory
-            .floats_mut(to.scalars)
-            .copy_from_slice(&[1.0, 1.0, 0.0, 0.0]);
-        let ints = [
-            (sparse.counts, &self.batch.counts[..]),
-            (sparse.table_start, &self.batch.table_start),
-            (sparse.shard_start, &self.batch.shard_start),
-            (sparse.unique_rows, &self.batch.unique_rows),
-            (sparse.unique_table, &self.batch.unique_table),
-            (sparse.bag_offsets, &self.batch.bag_offsets),
-            (sparse.bag_entries, &self.batch.bag_entries),
-            (sparse.use_offsets, &self.batch.use_offsets),
-            (sparse.uses, &self.batch.uses),
-        ];
-        for (buffer, values) in ints {
-            self.memory.ints_mut(buffer).copy_from_slice(values);
-        }
+        self.batch.scalars = [1.0, 1.0, 0.0, 0.0];
+        load::load(&mut self.memory, &self.step.batch, &self.batch);
     }
 
     fn check(mut self, what: &str) {
