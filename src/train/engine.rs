@@ -10,7 +10,7 @@ use crate::train::parameters::Region;
 use std::ops::Range;
 use std::sync::Arc;
 
-mod timed;
+pub mod timed;
 
 /// Where a run computes.
 pub enum Engine {

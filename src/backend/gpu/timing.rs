@@ -71,7 +71,7 @@ impl Gpu {
         let view = buffer.get_mapped_range(..).map_err(|error| failed(error.to_string()))?;
         Ok(view
             .chunks_exact(8)
-            .map(|word| bytemuck::pod_read_unaligned(word))
+            .map(bytemuck::pod_read_unaligned)
             .collect())
     }
 }

@@ -28,8 +28,8 @@ enum What {
 /// Arguments of `mlet bench step`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Every round runs each set-up with the loader, then on one repeated batch, and the best product of the \
-    backend, which sets the floor.\nRatios of set-ups come from the same rounds of one process:\n  \
+    after_help = "Every round runs each set-up with the loader, then on one repeated batch, and the best product, \
+    which sets the floor.\nRatios of set-ups come from the same rounds of one process:\n  \
     mlet bench step --embedding-dim 16 --against \"--inner-dim 64\"\n  \
     mlet bench step --inner-dim 64 --rows power --cap 1000 --against \"--scale-tables 100\"\n  \
     mlet bench step --inner-dim 64 --against \"--single\" --against \"--device lavapipe\""

@@ -63,12 +63,13 @@ fn step(step: &Step) -> String {
         ratio(&step.loader)
     );
     text += &format!(
-        "{:<20}{:>8} {:>17}   {} MFLOP at {} GFLOP/s, as a product of side {}; the step takes {:.2} times as long\n",
+        "{:<20}{:>8} {:>17}   {} MFLOP at {} GFLOP/s, as {} at side {}; the step takes {:.2} times as long\n",
         "floor",
         number(step.floor_ms),
         "",
         number(step.flops / 1e6),
         number(step.floor_gflops),
+        step.floor_product,
         step.floor_side,
         step.over_floor
     );

@@ -148,10 +148,10 @@ pub fn remarks(results: &RuntimeResults) -> Vec<String> {
              stands the same step on one batch over and over. {clock}"
         ),
         format!(
-            "The floor is the time that the step's products would take at the rate of the backend's own product at its best \
-             size, {:.0} GFLOP/s for side {}, measured between the turns on the same threads. FLOPs are counted from the \
+            "The floor is the time that the step's products would take at the best rate that was found, {:.0} GFLOP/s of {} of \
+             matrices of side {}, measured between the turns on the same threads. FLOPs are counted from the \
              shapes, 2·m·n·k a product, with the rows that the batches really had ({:.0} unique ones).",
-            first.floor_gflops, first.floor_side, first.unique_rows
+            first.floor_gflops, first.floor_product, first.floor_side, first.unique_rows
         ),
         format!("{}; {}.{peak}", first.device, results.machine),
     ]

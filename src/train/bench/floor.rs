@@ -1,14 +1,16 @@
-//! What the machine could do at best: the rate of the backend's own matrix product at the size that suits it most, measured
-//! between the steps, in the same process, on the same threads.
+//! What the machine could do at best: the rate of a matrix product at the size that suits it most, measured between the steps,
+//! in the same process, on the same threads. On the CPU the step's own product and faer's are tried, and the faster one counts:
+//! a slow product must not make a low floor.
 
 use crate::backend::{Allocate, Matrix, stride};
 use crate::kernels::Operation;
 use crate::kernels::linear;
+use crate::train::engine::timed::Gemm;
 use crate::train::engine::{Engine, EngineError, Program};
 use std::time::Instant;
 
 /// Sides of the square products that are tried on the CPU.
-const SIDES: [usize; 3] = [512, 1024, 2048];
+const SIDES: [usize; 3] = [256, 512, 1024];
 /// Rows of the result a task, on the CPU: one to a few tasks a thread.
 const TASKS_A_THREAD: [usize; 3] = [1, 2, 8];
 /// Products of one submission, on a GPU.
@@ -18,22 +20,24 @@ const SECONDS: f64 = 0.03;
 
 /// The product that sets the floor.
 pub struct Floor {
-    /// Side of the square matrices.
-    pub side: usize,
+    /// Whose product, and the side of its square matrices.
+    pub product: (&'static str, usize),
     work: Work,
 }
 
 enum Work {
-    /// a, b, the result; rows of the result a task.
     Cpu {
+        gemm: Gemm,
+        /// a, b, the result.
         buffers: [Vec<f32>; 3],
+        /// Rows of the result a task.
         rows: usize,
     },
     Gpu(Program),
 }
 
 impl Floor {
-    /// Finds the best size on this engine.
+    /// Finds the best product and size on this engine.
     ///
     /// # Errors
     /// [`EngineError`].
@@ -45,28 +49,27 @@ impl Floor {
     }
 
     fn cpu(engine: &Engine, threads: usize) -> Self {
-        let mut best = (0.0, SIDES[0], SIDES[0]);
-        for side in SIDES {
-            let mut buffers = buffers(side);
+        let mut best = (0.0, SIDES[0], SIDES[0], Gemm::Rows);
+        for (side, gemm) in SIDES.into_iter().flat_map(|side| Gemm::ALL.map(|gemm| (side, gemm))) {
+            let mut buffers = buffers(side, gemm);
             for tasks in TASKS_A_THREAD {
                 let rows = side.div_ceil(threads * tasks);
                 // The first one warms up: pages, caches, threads.
-                let rate = (0..3).filter_map(|_| {
+                let rate = (0..4).filter_map(|_| {
                     let [a, b, out] = &mut buffers;
-                    let seconds = engine.square_product(side, rows, [a, b, out])?;
-                    Some(flops(side) / seconds)
+                    Some(flops(side) / engine.square_product(side, rows, gemm, [a, b, out])?)
                 });
                 let rate = rate.fold(0.0, f64::max);
                 if rate > best.0 {
-                    best = (rate, side, rows);
+                    best = (rate, side, rows, gemm);
                 }
             }
         }
-        let (_, side, rows) = best;
-        let buffers = buffers(side);
+        let (_, side, rows, gemm) = best;
+        let buffers = buffers(side, gemm);
         Self {
-            side,
-            work: Work::Cpu { buffers, rows },
+            product: (gemm.name(), side),
+            work: Work::Cpu { gemm, buffers, rows },
         }
     }
 
@@ -96,7 +99,7 @@ impl Floor {
         });
         let program = engine.compile(vec![product])?;
         let mut floor = Self {
-            side,
+            product: ("the product shader", side),
             work: Work::Gpu(program),
         };
         floor.rate(engine)?;
@@ -108,12 +111,15 @@ impl Floor {
     /// # Errors
     /// [`EngineError`].
     pub fn rate(&mut self, engine: &mut Engine) -> Result<f64, EngineError> {
+        let (_, side) = self.product;
         let (mut products, mut seconds) = (0u32, 0.0);
         while seconds < SECONDS {
             match &mut self.work {
-                Work::Cpu { buffers, rows } => {
+                Work::Cpu { gemm, buffers, rows } => {
                     let [a, b, out] = buffers;
-                    seconds += engine.square_product(self.side, *rows, [a, b, out]).unwrap_or(SECONDS);
+                    seconds += engine
+                        .square_product(side, *rows, *gemm, [a, b, out])
+                        .unwrap_or(SECONDS);
                     products += 1;
                 }
                 Work::Gpu(program) => {
@@ -128,7 +134,7 @@ impl Floor {
                 }
             }
         }
-        Ok(f64::from(products) * flops(self.side) / seconds)
+        Ok(f64::from(products) * flops(side) / seconds)
     }
 }
 
@@ -140,7 +146,7 @@ fn numbers(count: usize) -> Vec<f32> {
     (0..count).map(|i| (i % 7) as f32 * 0.1 - 0.3).collect()
 }
 
-fn buffers(side: usize) -> [Vec<f32>; 3] {
+fn buffers(side: usize, gemm: Gemm) -> [Vec<f32>; 3] {
     let all = side * side;
-    [numbers(all), numbers(all), vec![0.0; all]]
+    [numbers(all), gemm.right(&numbers(all), side), vec![0.0; all]]
 }

@@ -3,7 +3,7 @@
 //! - [`setup`]: what is measured: shapes of tables, network, batch, device.
 //! - [`synthetic`]: examples and initial values of those shapes.
 //! - [`arm`]: one set-up in memory, and its steps.
-//! - [`floor`]: the best rate of the backend's own product.
+//! - [`floor`]: the best rate of a product on this machine.
 //! - [`rounds`]: several set-ups in turn, round after round, in one process.
 //! - [`quiet`]: whether anything else was computing.
 //! - `outcome`: from what they gather to [`record`], what came out.

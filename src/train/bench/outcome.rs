@@ -30,7 +30,7 @@ pub(super) fn record(
     needs: Needs,
     place: usize,
     rounds: &[Around],
-    floor_side: usize,
+    (floor_product, floor_side): (&'static str, usize),
 ) -> Result<Step, TrainError> {
     let loss = arm.loss()?;
     let config = &arm.setup.config;
@@ -77,6 +77,7 @@ pub(super) fn record(
         loader: Ratio::of([times.median_ms, repeated.median_ms], pairs),
         floor_ms,
         floor_gflops,
+        floor_product,
         floor_side,
         over_floor: times.median_ms / floor_ms,
         flops,

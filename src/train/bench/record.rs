@@ -59,7 +59,9 @@ pub struct Step {
     pub floor_ms: f64,
     /// Median rate of the best product, 10⁹ FLOP a second.
     pub floor_gflops: f64,
-    /// Side of that product's square matrices.
+    /// Whose product that is.
+    pub floor_product: &'static str,
+    /// Side of its square matrices.
     pub floor_side: usize,
     /// The median over the floor.
     pub over_floor: f64,

@@ -103,13 +103,13 @@ pub fn measure(setups: &[Setup], effort: &Effort, observer: &mut dyn Observer) -
         });
     }
     let rounds = gather(&mut arms, &sources, &mut floors, effort, observer)?;
-    let sides: Vec<usize> = floors
+    let products: Vec<(&str, usize)> = floors
         .iter()
-        .map(|(first, _)| floors[*first].1.as_ref().map_or(0, |floor| floor.side))
+        .filter_map(|(first, _)| Some(floors[*first].1.as_ref()?.product))
         .collect();
     let mut steps = Vec::new();
-    for (place, ((arm, needs), side)) in arms.iter_mut().zip(sides).enumerate() {
-        steps.push(record(arm, *needs, place, &rounds, side)?);
+    for (place, ((arm, needs), product)) in arms.iter_mut().zip(products).enumerate() {
+        steps.push(record(arm, *needs, place, &rounds, product)?);
     }
     Ok(compared(steps))
 }

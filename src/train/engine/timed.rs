@@ -1,15 +1,54 @@
 //! What `mlet bench` needs of a backend beyond a run: each operation's time, the product's best rate, tables filled fast.
 
 use super::{Engine, EngineError, Program, uploads};
-use crate::backend::product::{Form, View, product};
+use crate::backend::product::{Form, View, pack, packed_len, product, product_packed};
 use crate::data::loader::Batch;
 use crate::train::network::BatchBuffers;
 use crate::train::parameters::Region;
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 use std::time::Instant;
 
 /// Elements of the pieces in which a GPU's tables are filled.
 const PIECE: usize = 1 << 20;
+
+/// Matrix products that the floor may be set by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gemm {
+    /// The step's own, the right matrix row-major.
+    Rows,
+    /// The step's own, the right matrix packed before ([`pack`]); packing it is not timed.
+    Packed,
+    /// faer's, in blocks of rows as the step's own.
+    Faer,
+}
+
+impl Gemm {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Rows, Self::Packed, Self::Faer];
+
+    /// The right matrix (n, n), as this product takes it.
+    pub fn right(self, b: &[f32], n: usize) -> Vec<f32> {
+        match self {
+            Self::Rows | Self::Faer => b.to_vec(),
+            Self::Packed => {
+                let mut panels = vec![0.0; packed_len(n, n)];
+                // As bᵀ's rows: what the numbers are does not matter.
+                pack(&mut panels, View::rows_of(b, 0..n, n, n));
+                panels
+            }
+        }
+    }
+
+    /// Whose it is.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rows | Self::Packed => "the step's own product",
+            Self::Faer => "faer's product",
+        }
+    }
+}
 
 impl Engine {
     /// As [`Engine::enqueue`], and waits; gives the seconds of each operation, in the order of the program. `None` on a
@@ -62,16 +101,27 @@ impl Engine {
     }
 
     /// Seconds of one product of two n × n matrices on all threads of the CPU backend, in blocks of `rows` rows of the
-    /// result a task; `None` on a GPU.
-    pub fn square_product(&self, n: usize, rows: usize, [a, b, out]: [&mut [f32]; 3]) -> Option<f64> {
+    /// result a task; `None` on a GPU. `b` is as `gemm` takes it.
+    pub fn square_product(&self, n: usize, rows: usize, gemm: Gemm, [a, b, out]: [&mut [f32]; 3]) -> Option<f64> {
         let Self::Cpu(cpu) = self else { return None };
         let (a, b) = (&*a, &*b);
         let begin = Instant::now();
         cpu.threads.install(|| {
             out.par_chunks_mut(rows * n).enumerate().for_each(|(block, out)| {
-                let first = block * rows;
-                let a = View::rows_of(a, first..first + out.len() / n, n, n);
-                product(out, n, n, Form::Plain, a, View::rows_of(b, 0..n, n, n));
+                let (first, count) = (block * rows, out.len() / n);
+                let a = View::rows_of(a, first..first + count, n, n);
+                match gemm {
+                    Gemm::Rows => product(out, n, n, Form::Plain, a, View::rows_of(b, 0..n, n, n)),
+                    Gemm::Packed => product_packed(out, n, n, a, b),
+                    Gemm::Faer => {
+                        let out = MatMut::from_column_major_slice_mut(out, n, count).transpose_mut();
+                        let (a, b) = (
+                            MatRef::from_row_major_slice(a.data, count, n),
+                            MatRef::from_row_major_slice(b, n, n),
+                        );
+                        matmul(out, Accum::Replace, a, b, 1.0, Par::Seq);
+                    }
+                }
             });
         });
         Some(begin.elapsed().as_secs_f64())
