@@ -15,10 +15,11 @@ use super::columns::{BatchSlices, Columns, batch_schema, split_code};
 use super::number::Read;
 use super::staging::Staging;
 use super::tables::Table;
-use super::{OnProgress, Options, Phase, PrepareError, Progress, vocabulary_value};
+use super::values::Values;
+use super::{OnProgress, Options, Phase, PrepareError, Progress, append_value};
 use crate::data::examples::BATCH_ROWS;
 use crate::data::schema::{PerSplit, Split};
-use crate::data::source::{RawFeatures, SourceProgress, SplitRule};
+use crate::data::source::{RawCategorical, RawFeatures, SourceProgress, SplitRule};
 use crate::data::vocabulary;
 
 /// What the second pass wrote.
@@ -96,9 +97,9 @@ impl Pass<'_> {
             ..Table::default()
         };
         self.read
-            .numberings
+            .categories
             .iter()
-            .map(|numbering| table(numbering.len()))
+            .map(|categories| table(categories.len()))
             .collect()
     }
 
@@ -261,7 +262,8 @@ fn write_vocabularies(
         path: directory.clone(),
         source,
     })?;
-    for ((feature, numbering), table) in features.categorical.iter().zip(&read.numberings).zip(tables) {
+    let columns = features.categorical.par_iter().zip(&read.categories).zip(tables);
+    let write = |((feature, categories), table): ((&RawCategorical, &Values), &Table)| {
         if table.len() == 0 {
             let message = "has no category in any row; leave it out".to_owned();
             return Err(PrepareError::Feature {
@@ -270,9 +272,12 @@ fn write_vocabularies(
             });
         }
         let path = directory.join(vocabulary::file_name(&feature.name));
-        vocabulary::write(&path, |row| vocabulary_value(numbering, table, row), &table.frequencies)?;
-    }
-    Ok(())
+        let append = |row: usize, text: &mut Vec<u8>| append_value(categories, table, row, text);
+        vocabulary::write(&path, append, &table.frequencies)?;
+        Ok(())
+    };
+    // of several failures the first
+    columns.map(write).collect::<Vec<_>>().into_iter().collect()
 }
 
 #[cfg(test)]

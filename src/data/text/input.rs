@@ -1,4 +1,4 @@
-//! A file or standard input, plain or compressed, read once, hashed on the way, line by line.
+//! A file or standard input, plain or compressed, read once, hashed on the way, in blocks of whole lines.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -7,50 +7,44 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 
-use super::hashing::{Counted, hexadecimal};
-use super::schema::SourceInfo;
-use super::source::{SourceError, SourceProgress};
+use super::lines::{LONGEST_LINE, Lines};
+use crate::data::hashing::{Counted, hexadecimal};
+use crate::data::schema::SourceInfo;
+use crate::data::source::{SourceError, SourceProgress};
 
-/// The longest line that is read; a file of another kind can be one line of any length.
-pub(super) const LONGEST_LINE: usize = 1 << 20;
+/// Bytes read from the file at once, where they go through a decompressor.
+const BUFFER: usize = 1 << 18;
 
-/// Bytes read from the file at once.
-const BLOCK: usize = 1 << 18;
-
-/// The lines of an input.
-pub(super) struct Lines {
+/// What is read.
+pub struct Input {
     reader: Box<dyn BufRead + Send>,
-    name: String,
-    line: u64,
+    name: Arc<str>,
+    block_bytes: usize,
+    /// Lines handed out.
+    lines: u64,
+    /// The beginning of the line behind them.
+    rest: Vec<u8>,
+    /// Nothing can be read any more.
+    ended: bool,
     total: Option<u64>,
     read: Arc<AtomicU64>,
     hash: Receiver<[u8; 32]>,
 }
 
-/// One line as it stood in the input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Line {
-    /// It ended with a line end (which is not part of it), not with the input.
-    pub ended: bool,
-    /// It was longer than [`LONGEST_LINE`]; what is kept is its beginning.
-    pub too_long: bool,
-}
-
-impl Lines {
+impl Input {
     /// Opens `path`, or standard input for `-`. Gzip and Zstandard are recognised by their first bytes.
-    pub fn open(path: &Path) -> Result<Lines, SourceError> {
+    pub fn open(path: &Path, block_bytes: usize) -> Result<Input, SourceError> {
         let name = if path == Path::new("-") {
             "-".into()
         } else {
             path.file_name().unwrap_or_default().to_string_lossy()
         };
-        let name = name.into_owned();
         let failed = |source| SourceError::Open {
             file: path.display().to_string(),
             source,
         };
         if path == Path::new("-") {
-            return Lines::new(Box::new(io::stdin()), name, None).map_err(failed);
+            return Input::new(Box::new(io::stdin()), &name, None, block_bytes).map_err(failed);
         }
         let file = File::open(path).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
@@ -62,27 +56,30 @@ impl Lines {
             });
         }
         let total = metadata.is_file().then_some(metadata.len());
-        Lines::new(Box::new(file), name, total).map_err(failed)
+        Input::new(Box::new(file), &name, total, block_bytes).map_err(failed)
     }
 
-    fn new(raw: Box<dyn Read + Send>, name: String, total: Option<u64>) -> io::Result<Lines> {
+    fn new(raw: Box<dyn Read + Send>, name: &str, total: Option<u64>, block_bytes: usize) -> io::Result<Input> {
         let (raw, read, hash) = Counted::new(raw);
-        let mut raw = BufReader::with_capacity(BLOCK, raw);
+        let mut raw = BufReader::with_capacity(BUFFER, raw);
         let reader: Box<dyn BufRead + Send> = match magic(&mut raw)? {
             [0x1f, 0x8b, ..] => Box::new(BufReader::with_capacity(
-                BLOCK,
+                BUFFER,
                 flate2::bufread::MultiGzDecoder::new(raw),
             )),
             [0x28, 0xb5, 0x2f, 0xfd] => Box::new(BufReader::with_capacity(
-                BLOCK,
+                BUFFER,
                 zstd::stream::read::Decoder::with_buffer(raw)?,
             )),
             _ => Box::new(raw),
         };
-        Ok(Lines {
+        Ok(Input {
             reader,
-            name,
-            line: 0,
+            name: name.into(),
+            block_bytes: block_bytes.max(1),
+            lines: 0,
+            rest: Vec::new(),
+            ended: false,
             total,
             read,
             hash,
@@ -90,53 +87,87 @@ impl Lines {
     }
 
     /// The name that errors carry.
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> &Arc<str> {
         &self.name
     }
 
-    /// The number of the last line, from 1.
-    pub fn line(&self) -> u64 {
-        self.line
+    /// The next lines, and the failure behind them if the input cannot be read on; `None` at the end.
+    pub fn read(&mut self) -> Option<(Lines, Option<SourceError>)> {
+        if self.ended {
+            return None;
+        }
+        let mut text = Vec::with_capacity(self.rest.len() + self.block_bytes);
+        text.append(&mut self.rest);
+        let filled = self.fill(&mut text);
+        self.ended = !matches!(filled, Ok(Filled::Block));
+        // what has no end yet is a line only where the input ends well
+        if !matches!(filled, Ok(Filled::End)) {
+            let whole = memchr::memrchr(b'\n', &text).map_or(0, |end| end + 1);
+            self.rest = text.split_off(whole);
+        }
+        let lines = Lines::new(text, self.lines);
+        self.lines += lines.left();
+        let failure = filled.err().map(|source| SourceError::Read {
+            file: self.name.to_string(),
+            line: self.lines,
+            source,
+        });
+        (lines.left() > 0 || failure.is_some()).then_some((lines, failure))
     }
 
-    /// Reads the next line into `line` without its line end (`\n` or `\r\n`); `None` at the end.
-    pub fn next(&mut self, line: &mut Vec<u8>) -> Result<Option<Line>, SourceError> {
-        line.clear();
-        let mut limited = (&mut self.reader).take(LONGEST_LINE as u64 + 2);
-        let read = limited.read_until(b'\n', line).map_err(|source| self.failed(source))?;
-        if read == 0 {
-            return Ok(None);
+    /// Reads on until `text`, which has no line end yet, is a block with at least one.
+    fn fill(&mut self, text: &mut Vec<u8>) -> io::Result<Filled> {
+        let mut length = text.len();
+        let filled = self.fill_from(text, &mut length);
+        text.truncate(length);
+        match filled? {
+            Filled::TooLong => self.cut_line(text),
+            filled => Ok(filled),
         }
-        let mut ended = line.pop_if(|byte| *byte == b'\n').is_some();
-        if ended {
-            line.pop_if(|byte| *byte == b'\r');
-        }
-        let too_long = line.len() > LONGEST_LINE;
-        if too_long {
-            line.truncate(LONGEST_LINE);
-            ended = ended || self.skip_line().map_err(|source| self.failed(source))?;
-        }
-        self.line += 1;
-        Ok(Some(Line { ended, too_long }))
     }
 
-    /// Reads on behind the next line end, without keeping anything.
+    /// The first `length` bytes of `text` are read; what is behind them is room.
+    fn fill_from(&mut self, text: &mut Vec<u8>, length: &mut usize) -> io::Result<Filled> {
+        let mut has_line = false;
+        while *length < self.block_bytes || !has_line {
+            if !has_line && *length > LONGEST_LINE + 1 {
+                return Ok(Filled::TooLong);
+            }
+            if *length == text.len() {
+                text.resize(self.block_bytes.max(*length + self.block_bytes.min(BUFFER)), 0);
+            }
+            match self.reader.read(&mut text[*length..]) {
+                Ok(0) => return Ok(Filled::End),
+                Ok(read) => {
+                    has_line = has_line || memchr::memchr(b'\n', &text[*length..*length + read]).is_some();
+                    *length += read;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Filled::Block)
+    }
+
+    /// Leaves so much of a line that it is seen to be too long, also where a carriage return stands last; skips the rest.
+    fn cut_line(&mut self, text: &mut Vec<u8>) -> io::Result<Filled> {
+        text.truncate(LONGEST_LINE + 2);
+        if self.skip_line()? {
+            text.push(b'\n');
+            return Ok(Filled::Block);
+        }
+        Ok(Filled::End)
+    }
+
+    /// Reads on behind the next line end, without keeping anything; `false` if there is none.
     fn skip_line(&mut self) -> io::Result<bool> {
         loop {
             let block = self.reader.fill_buf()?;
-            let (length, end) = (block.len(), block.iter().position(|&byte| byte == b'\n'));
+            let (length, end) = (block.len(), memchr::memchr(b'\n', block));
             self.reader.consume(end.map_or(length, |end| end + 1));
             if end.is_some() || length == 0 {
                 return Ok(end.is_some());
             }
-        }
-    }
-
-    fn failed(&self, source: io::Error) -> SourceError {
-        SourceError::Read {
-            file: self.name.clone(),
-            line: self.line,
-            source,
         }
     }
 
@@ -158,11 +189,20 @@ impl Lines {
             .map_err(|_| SourceError::Other("the hash of the input was lost".to_owned()))?;
         let bytes = self.read.load(Ordering::Relaxed);
         Ok(SourceInfo {
-            name: self.name.clone(),
+            name: self.name.to_string(),
             sha256: hexadecimal(&hash),
             bytes,
         })
     }
+}
+
+/// How reading a block ended.
+enum Filled {
+    Block,
+    /// It is the beginning of a line that is too long.
+    TooLong,
+    /// The input ended.
+    End,
 }
 
 /// Up to four bytes from the start, left where they are.
@@ -181,21 +221,38 @@ mod tests {
 
     use sha2::{Digest, Sha256};
 
+    use super::super::lines::Line;
     use super::*;
 
     /// Every line with its bytes.
     type Read = Vec<(Vec<u8>, Line)>;
 
+    fn read(path: &Path, block_bytes: usize) -> Result<(Read, SourceInfo), SourceError> {
+        let mut input = Input::open(path, block_bytes)?;
+        let mut all = Vec::new();
+        while let Some((mut lines, failure)) = input.read() {
+            let left = lines.left();
+            for _ in 0..left {
+                let (line, end) = lines.next().unwrap();
+                all.push((line.to_owned(), end));
+                assert_eq!(lines.line(), all.len() as u64);
+            }
+            assert!(lines.next().is_none());
+            failure.map_or(Ok(()), Err)?;
+        }
+        Ok((all, input.info()?))
+    }
+
+    /// The same for blocks of any length.
     fn lines(content: &[u8]) -> Result<(Read, SourceInfo), SourceError> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(content).unwrap();
-        let mut lines = Lines::open(file.path())?;
-        let (mut all, mut line) = (Vec::new(), Vec::new());
-        while let Some(end) = lines.next(&mut line)? {
-            all.push((line.clone(), end));
+        let whole = read(file.path(), 1 << 19)?;
+        let smallest = if content.len() > 10_000 { 1000 } else { 1 };
+        for block_bytes in [smallest, smallest + 1, smallest + 2, 4096, LONGEST_LINE, 1 << 22] {
+            assert_eq!(read(file.path(), block_bytes)?, whole, "{block_bytes}");
         }
-        assert_eq!(lines.line(), all.len() as u64);
-        Ok((all, lines.info()?))
+        Ok(whole)
     }
 
     fn gzip(content: &[u8]) -> Vec<u8> {
