@@ -62,9 +62,9 @@ impl Format for AvazuClicks {
         example
             .dense
             .push(hour_of_day(field(HOUR)).map_err(|reason| (HOUR + 1, reason))?);
-        for index in HOUR + 1..HEADER.len() {
-            example.push_category(field(index));
-        }
+        let first = fields[HOUR + 1];
+        let bounds = |index: usize| fields[index] - first..fields[index + 1] - 1 - first;
+        example.push_fields(&text[first..], (HOUR + 1..HEADER.len()).map(bounds));
         Ok(())
     }
 

@@ -43,9 +43,9 @@ impl Format for CriteoKaggle {
             let count = count(field(index)).map_err(|reason| (index + 1, reason))?;
             example.dense.push(count);
         }
-        for index in 1 + NUM_DENSE..NUM_FIELDS {
-            example.push_category(field(index));
-        }
+        let first = fields[1 + NUM_DENSE];
+        let bounds = |index: usize| fields[index] - first..fields[index + 1] - 1 - first;
+        example.push_fields(&text[first..], (1 + NUM_DENSE..NUM_FIELDS).map(bounds));
         Ok(())
     }
 

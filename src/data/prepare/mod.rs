@@ -11,6 +11,7 @@ mod numbering;
 mod output;
 mod rejected;
 mod rows;
+mod split_file;
 mod spool;
 mod staging;
 mod tables;

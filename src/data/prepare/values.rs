@@ -20,6 +20,10 @@ pub(super) struct Values {
 
 /// The word of a value, if it is not too long for one.
 fn short_word(value: &str) -> Option<u64> {
+    if let Ok(bytes) = value.as_bytes().try_into() {
+        // most are: Criteo's are eight digits
+        return Some(u64::from_le_bytes(bytes));
+    }
     let mut bytes = [PADDING; 8];
     bytes.get_mut(..value.len())?.copy_from_slice(value.as_bytes());
     Some(u64::from_le_bytes(bytes))

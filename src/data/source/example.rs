@@ -1,5 +1,7 @@
 //! One raw row.
 
+use std::ops::Range;
+
 #[cfg(doc)]
 use super::{RawFeatures, SplitRule};
 use crate::data::schema::Split;
@@ -16,9 +18,9 @@ pub struct RawExample {
     /// The split, if the source itself decides ([`SplitRule::Given`]).
     pub split: Option<Split>,
     text: String,
-    /// End in `text` of each value.
-    value_ends: Vec<usize>,
-    /// End in `value_ends` of each bag.
+    /// Where each value lies in `text`.
+    values: Vec<Range<usize>>,
+    /// End in `values` of each bag.
     bag_ends: Vec<usize>,
 }
 
@@ -29,7 +31,7 @@ impl RawExample {
         self.split = None;
         self.dense.clear();
         self.text.clear();
-        self.value_ends.clear();
+        self.values.clear();
         self.bag_ends.clear();
     }
 
@@ -41,13 +43,25 @@ impl RawExample {
 
     /// Adds a category to the bag of the next feature. The bag is complete with [`RawExample::end_bag`].
     pub fn push_to_bag(&mut self, category: &str) {
+        let start = self.text.len();
         self.text.push_str(category);
-        self.value_ends.push(self.text.len());
+        self.values.push(start..self.text.len());
+    }
+
+    /// Appends plain features: those of a text that lie at `fields` of it. (One copy of the text costs less than many of
+    /// its fields.)
+    pub fn push_fields(&mut self, text: &str, fields: impl Iterator<Item = Range<usize>>) {
+        let start = self.text.len();
+        self.text.push_str(text);
+        for field in fields {
+            self.values.push(start + field.start..start + field.end);
+            self.bag_ends.push(self.values.len());
+        }
     }
 
     /// Ends the bag of the next feature; with nothing pushed before, an empty one.
     pub fn end_bag(&mut self) {
-        self.bag_ends.push(self.value_ends.len());
+        self.bag_ends.push(self.values.len());
     }
 
     /// Number of features pushed so far.
@@ -61,17 +75,13 @@ impl RawExample {
     /// If `feature ≥ num_features()`.
     pub fn bag(&self, feature: usize) -> impl ExactSizeIterator<Item = &str> {
         let first = if feature == 0 { 0 } else { self.bag_ends[feature - 1] };
-        (first..self.bag_ends[feature]).map(|value| self.value(value))
-    }
-
-    fn value(&self, value: usize) -> &str {
-        let start = if value == 0 { 0 } else { self.value_ends[value - 1] };
-        &self.text[start..self.value_ends[value]]
+        let values = self.values[first..self.bag_ends[feature]].iter();
+        values.map(|value| &self.text[value.clone()])
     }
 
     /// Bytes that its categories take.
     pub(super) fn weight(&self) -> usize {
-        self.text.len() + size_of::<usize>() * (self.value_ends.len() + self.bag_ends.len())
+        self.text.len() + size_of::<usize>() * (2 * self.values.len() + self.bag_ends.len())
     }
 
     /// A hash (xxh3, 64 bits) of the label, the categories and `row`, with `seed`: what decides a random split.
@@ -109,8 +119,12 @@ mod tests {
             example.push_to_bag("xy");
             example.push_to_bag("z");
             example.end_bag();
-            let bags: Vec<Vec<&str>> = (0..4).map(|feature| example.bag(feature).collect()).collect();
-            assert_eq!(bags, [vec!["a"], vec![""], vec![], vec!["xy", "z"]]);
+            example.push_fields("é\tb", [0..2, 3..4].into_iter());
+            let bags: Vec<Vec<&str>> = (0..6).map(|feature| example.bag(feature).collect()).collect();
+            assert_eq!(
+                bags,
+                [vec!["a"], vec![""], vec![], vec!["xy", "z"], vec!["é"], vec!["b"]]
+            );
         }
     }
 
