@@ -2,7 +2,7 @@
 
 use super::source::{RawExample, RawFeatures, SplitRule};
 use super::text::fields::{label, quoted, split_fields, utf8};
-use super::text::{Bad, Format, Line, Text};
+use super::text::{Bad, CheckHeader, Format, Line, Text};
 
 /// The header. The categorical features are those behind `hour`; `id` is not used.
 pub const HEADER: [&str; 24] = [
@@ -48,7 +48,7 @@ impl Format for AvazuClicks {
 
     const SPLIT_RULE: SplitRule = SplitRule::Random([8, 1, 1]);
 
-    const HEADER: Option<fn(&[u8]) -> Result<(), String>> = Some(check_header);
+    const HEADER: Option<CheckHeader> = Some(check_header);
 
     fn features() -> RawFeatures {
         RawFeatures::plain([HEADER[HOUR]], HEADER[HOUR + 1..].iter().copied())

@@ -21,6 +21,9 @@ const BLOCK_BYTES: usize = 1 << 19;
 /// What is wrong with a line: the column, from 1, and the reason.
 pub type Bad = (usize, String);
 
+/// Says what is wrong with a header.
+pub type CheckHeader = fn(&[u8]) -> Result<(), String>;
+
 /// What a line means.
 pub trait Format: Send + 'static {
     /// The kind, as it is written into `dataset.toml`.
@@ -29,8 +32,8 @@ pub trait Format: Send + 'static {
     /// How rows come into their splits.
     const SPLIT_RULE: SplitRule;
 
-    /// What is wrong with the first line, if that is a header.
-    const HEADER: Option<fn(&[u8]) -> Result<(), String>> = None;
+    /// How the first line is checked, if that is a header.
+    const HEADER: Option<CheckHeader> = None;
 
     /// The columns.
     fn features() -> RawFeatures;

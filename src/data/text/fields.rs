@@ -57,7 +57,7 @@ fn each_position(line: &[u8], wanted: u8, mut found: impl FnMut(usize)) {
     for (index, &word) in words.iter().enumerate() {
         let differs = u64::from_le_bytes(word) ^ pattern;
         // the high bit of each byte that does not differ; exact, as no carry leaves a byte
-        let mut equal = !((differs & LOW) + LOW | differs | LOW);
+        let mut equal = !(((differs & LOW) + LOW) | differs | LOW);
         while equal != 0 {
             found(8 * index + equal.trailing_zeros() as usize / 8);
             equal &= equal - 1;
