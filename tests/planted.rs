@@ -25,8 +25,8 @@ fn small(rows: u64, seed: u64) -> PlantedConfig {
 fn rows_of(planted: &mut Planted, example: &mut RawExample) -> Option<(Split, Vec<usize>)> {
     planted.next(example).expect("planted rows do not fail").then(|| {
         let row = |feature| {
-            let bytes: &[u8] = example.bag(feature).next().expect("one category");
-            std::str::from_utf8(bytes).expect("digits").parse().expect("a number")
+            let text: &str = example.bag(feature).next().expect("one category");
+            text.parse().expect("a number")
         };
         (
             example.split.expect("a split"),

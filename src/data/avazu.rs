@@ -1,11 +1,8 @@
 //! Avazu's `train.csv`: comma-separated, with a header; id, click, hour and 21 categories.
 
-use std::path::Path;
-
-use super::criteo::{label, quoted, split_fields, utf8};
-use super::input::{Line, Lines};
-use super::schema::SourceInfo;
-use super::source::{BadRow, RawExample, RawFeatures, RowError, Source, SourceError, SourceProgress, SplitRule};
+use super::source::{RawExample, RawFeatures, SplitRule};
+use super::text::fields::{label, quoted, split_fields, utf8};
+use super::text::{Bad, CheckHeader, Format, Line, Text};
 
 /// The header. The categorical features are those behind `hour`; `id` is not used.
 pub const HEADER: [&str; 24] = [
@@ -41,26 +38,41 @@ const HOUR: usize = 2;
 /// Reads `train.csv`. Its one dense feature is `hour` = ln(1 + hour of day); the split is random, 80/10/10.
 ///
 /// The file has no quoted fields, and quotes mean nothing here: a line is a row.
-pub struct Avazu {
-    lines: Lines,
-    line: Vec<u8>,
-    features: RawFeatures,
-}
+pub type Avazu = Text<AvazuClicks>;
 
-impl Avazu {
-    /// Opens `path` (`-`: standard input), plain, gzip or Zstandard, and checks the header.
-    ///
-    /// # Errors
-    /// If it cannot be opened, or the header is another one.
-    pub fn open(path: &Path) -> Result<Avazu, SourceError> {
-        let (mut lines, mut line) = (Lines::open(path)?, Vec::new());
-        lines.next(&mut line)?;
-        check_header(&line).map_err(|message| SourceError::Format {
-            file: lines.name().to_owned(),
-            message,
-        })?;
-        let features = RawFeatures::plain([HEADER[HOUR]], HEADER[HOUR + 1..].iter().copied());
-        Ok(Avazu { lines, line, features })
+/// The format of `train.csv`.
+pub struct AvazuClicks;
+
+impl Format for AvazuClicks {
+    const KIND: &'static str = "avazu";
+
+    const SPLIT_RULE: SplitRule = SplitRule::Random([8, 1, 1]);
+
+    const HEADER: Option<CheckHeader> = Some(check_header);
+
+    fn features() -> RawFeatures {
+        RawFeatures::plain([HEADER[HOUR]], HEADER[HOUR + 1..].iter().copied())
+    }
+
+    fn parse(line: &[u8], end: Line, example: &mut RawExample) -> Result<(), Bad> {
+        let fields = split_fields::<{ HEADER.len() }>(line, b',', end)?;
+        let text = utf8(line, b',')?;
+        let field = |index: usize| &text[fields[index]..fields[index + 1] - 1];
+        example.label = label(field(LABEL)).map_err(|reason| (LABEL + 1, reason))?;
+        example
+            .dense
+            .push(hour_of_day(field(HOUR)).map_err(|reason| (HOUR + 1, reason))?);
+        let first = fields[HOUR + 1];
+        let bounds = |index: usize| fields[index] - first..fields[index + 1] - 1 - first;
+        example.push_fields(&text[first..], (HOUR + 1..HEADER.len()).map(bounds));
+        Ok(())
+    }
+
+    fn column(column: usize) -> String {
+        let name = HEADER
+            .get(column - 1)
+            .map_or(String::new(), |name| format!(" ({name})"));
+        format!("{column}{name}")
     }
 }
 
@@ -82,67 +94,6 @@ fn check_header(line: &[u8]) -> Result<(), String> {
         Some(column) => Err(wrong(column, found.get(column).map_or("", |name| name))),
         None => Ok(()),
     }
-}
-
-impl Source for Avazu {
-    fn kind(&self) -> &'static str {
-        "avazu"
-    }
-
-    fn features(&self) -> &RawFeatures {
-        &self.features
-    }
-
-    fn split_rule(&self) -> SplitRule {
-        SplitRule::Random([8, 1, 1])
-    }
-
-    fn next(&mut self, example: &mut RawExample) -> Result<bool, RowError> {
-        let Some(end) = self.lines.next(&mut self.line)? else {
-            return Ok(false);
-        };
-        parse(&self.line, end, example)
-            .map(|()| true)
-            .map_err(|(column, reason)| {
-                let name = HEADER
-                    .get(column - 1)
-                    .map_or(String::new(), |name| format!(" ({name})"));
-                let (file, line) = (self.lines.name().to_owned(), self.lines.line());
-                let column = format!("{column}{name}");
-                BadRow {
-                    file,
-                    unit: "line",
-                    line,
-                    column,
-                    reason,
-                    raw: self.line.clone(),
-                }
-                .into()
-            })
-    }
-
-    fn progress(&self) -> SourceProgress {
-        self.lines.progress()
-    }
-
-    fn info(&mut self) -> Result<SourceInfo, SourceError> {
-        self.lines.info()
-    }
-}
-
-fn parse(line: &[u8], end: Line, example: &mut RawExample) -> Result<(), (usize, String)> {
-    example.clear();
-    let fields = split_fields::<{ HEADER.len() }>(line, b',', end)?;
-    let text = utf8(line, b',')?;
-    let field = |index: usize| &text[fields[index]..fields[index + 1] - 1];
-    example.label = label(field(LABEL)).map_err(|reason| (LABEL + 1, reason))?;
-    example
-        .dense
-        .push(hour_of_day(field(HOUR)).map_err(|reason| (HOUR + 1, reason))?);
-    for index in HOUR + 1..HEADER.len() {
-        example.push_category(field(index).as_bytes());
-    }
-    Ok(())
 }
 
 /// ln(1 + HH) of `YYMMDDHH`.

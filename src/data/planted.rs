@@ -149,7 +149,7 @@ impl Source for Planted {
         example.label = self.labels.uniform() < probability(logit);
         example.dense.extend_from_slice(&self.dense);
         for row in &self.rows {
-            example.push_category(row.to_string().as_bytes());
+            example.push_category(&row.to_string());
         }
         let split = self.split_of(self.done);
         example.split = Some(split);

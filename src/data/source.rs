@@ -1,8 +1,14 @@
-//! What a raw reader is: rows of label, dense values and categories, one at a time.
+//! What a raw reader is: rows of label, dense values and categories, one at a time or in blocks that any thread can parse.
 
 use std::path::Path;
 
-use super::schema::{Schema, SourceInfo, Split};
+use super::schema::{Schema, SourceInfo};
+
+mod block;
+mod example;
+
+pub use block::{Block, Examples};
+pub use example::RawExample;
 
 /// The columns that a source yields.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,91 +42,6 @@ impl RawFeatures {
             dense: dense.into_iter().map(Into::into).collect(),
             categorical: categorical.into_iter().map(plain).collect(),
         }
-    }
-}
-
-/// One raw example; the reader of a source fills the same one again and again.
-///
-/// Categories are kept as bytes in one buffer. They must be UTF-8: a source reports others as a bad row.
-#[derive(Debug, Clone, Default)]
-pub struct RawExample {
-    /// The label.
-    pub label: bool,
-    /// One finite value for each of [`RawFeatures::dense`], already transformed.
-    pub dense: Vec<f32>,
-    /// The split, if the source itself decides ([`SplitRule::Given`]).
-    pub split: Option<Split>,
-    bytes: Vec<u8>,
-    /// End in `bytes` of each value.
-    value_ends: Vec<usize>,
-    /// End in `value_ends` of each bag.
-    bag_ends: Vec<usize>,
-}
-
-impl RawExample {
-    /// Forgets everything but the memory.
-    pub fn clear(&mut self) {
-        self.label = false;
-        self.split = None;
-        self.dense.clear();
-        self.bytes.clear();
-        self.value_ends.clear();
-        self.bag_ends.clear();
-    }
-
-    /// Appends the next feature, a plain one: a bag of this one category.
-    pub fn push_category(&mut self, category: &[u8]) {
-        self.push_to_bag(category);
-        self.end_bag();
-    }
-
-    /// Adds a category to the bag of the next feature. The bag is complete with [`RawExample::end_bag`].
-    pub fn push_to_bag(&mut self, category: &[u8]) {
-        self.bytes.extend_from_slice(category);
-        self.value_ends.push(self.bytes.len());
-    }
-
-    /// Ends the bag of the next feature; with nothing pushed before, an empty one.
-    pub fn end_bag(&mut self) {
-        self.bag_ends.push(self.value_ends.len());
-    }
-
-    /// Number of features pushed so far.
-    pub fn num_features(&self) -> usize {
-        self.bag_ends.len()
-    }
-
-    /// The categories of a feature.
-    ///
-    /// # Panics
-    /// If `feature ≥ num_features()`.
-    pub fn bag(&self, feature: usize) -> impl ExactSizeIterator<Item = &[u8]> {
-        let first = if feature == 0 { 0 } else { self.bag_ends[feature - 1] };
-        (first..self.bag_ends[feature]).map(|value| self.value(value))
-    }
-
-    fn value(&self, value: usize) -> &[u8] {
-        let start = if value == 0 { 0 } else { self.value_ends[value - 1] };
-        &self.bytes[start..self.value_ends[value]]
-    }
-
-    /// A hash (xxh3, 64 bits) of the label, the categories and `row`, with `seed`: what decides a random split.
-    ///
-    /// It sees the parsed values, so that the same rows in another container fall into the same splits; and not the dense
-    /// values, so that no rounding of a transformation can move a row.
-    pub fn hash(&self, row: u64, seed: u64) -> u64 {
-        let mut hasher = xxhash_rust::xxh3::Xxh3::with_seed(seed);
-        hasher.update(&row.to_le_bytes());
-        hasher.update(&[u8::from(self.label)]);
-        for feature in 0..self.num_features() {
-            let bag = self.bag(feature);
-            hasher.update(&(bag.len() as u64).to_le_bytes());
-            for category in bag {
-                hasher.update(&(category.len() as u64).to_le_bytes());
-                hasher.update(category);
-            }
-        }
-        hasher.digest()
     }
 }
 
@@ -230,10 +151,16 @@ pub trait Source: Send {
     /// [`RowError::Bad`] for a row that can be skipped, [`RowError::Fatal`] when there is no going on.
     fn next(&mut self, example: &mut RawExample) -> Result<bool, RowError>;
 
+    /// Reads on: the next rows, parsed or not; `None` at the end. All rows come in the order of the input, and a failure
+    /// where it belongs among them, as the last thing of its block. Use this or [`Source::next`], not both.
+    fn read(&mut self) -> Option<Box<dyn Block>> {
+        Examples::collect(|example| self.next(example)).map(|examples| Box::new(examples) as Box<dyn Block>)
+    }
+
     /// How far it is.
     fn progress(&self) -> SourceProgress;
 
-    /// Name, size and hash of the input; called once, after [`Source::next`] returned `false`.
+    /// Name, size and hash of the input; called once, after the last row.
     ///
     /// # Errors
     /// If the rest of the input cannot be read.
@@ -246,40 +173,5 @@ pub trait Source: Send {
     /// If a file cannot be written.
     fn write_extras(&mut self, _directory: &Path, _schema: &Schema) -> Result<(), SourceError> {
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bags_come_back_as_pushed() {
-        let mut example = RawExample::default();
-        for _ in 0..2 {
-            example.clear();
-            example.push_category(b"a");
-            example.push_category(b"");
-            example.end_bag();
-            example.push_to_bag(b"xy");
-            example.push_to_bag(b"z");
-            example.end_bag();
-            let bags: Vec<Vec<&[u8]>> = (0..4).map(|feature| example.bag(feature).collect()).collect();
-            assert_eq!(bags, [vec![&b"a"[..]], vec![b""], vec![], vec![b"xy", b"z"]]);
-        }
-    }
-
-    #[test]
-    fn hash_tells_apart_what_concatenates_alike() {
-        let mut one = RawExample::default();
-        one.push_category(b"ab");
-        one.push_category(b"");
-        let mut other = RawExample::default();
-        other.push_category(b"a");
-        other.push_category(b"b");
-        assert_ne!(one.hash(0, 0), other.hash(0, 0));
-        assert_ne!(one.hash(0, 0), one.hash(1, 0));
-        assert_ne!(one.hash(0, 0), one.hash(0, 1));
-        assert_eq!(one.hash(5, 7), one.clone().hash(5, 7));
     }
 }

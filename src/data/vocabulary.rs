@@ -2,12 +2,14 @@
 
 use std::fs::File;
 use std::io::BufWriter;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::types::{UInt32Type, UInt64Type};
 use arrow_array::{Array, PrimitiveArray, RecordBatch, StringArray, UInt32Array, UInt64Array};
-use arrow_schema::{DataType, Field, Schema};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::{ArrowError, DataType, Field, Schema};
 
 use super::arrow_file;
 use super::dataset::DatasetError;
@@ -72,10 +74,10 @@ impl Vocabulary {
     }
 }
 
-/// Writes a vocabulary file: `value(row)` for every row of `frequencies`, in record batches of 65,536 rows.
-pub(super) fn write<'a>(
+/// Writes a vocabulary file, in record batches of 65,536 rows; `append_value` appends the value of a row, UTF-8, to a text.
+pub(super) fn write(
     path: &Path,
-    value: impl Fn(usize) -> &'a str,
+    append_value: impl Fn(usize, &mut Vec<u8>),
     frequencies: &[u64],
 ) -> Result<(), DatasetError> {
     let io = |source| DatasetError::Io {
@@ -91,10 +93,11 @@ pub(super) fn write<'a>(
     let mut writer = arrow_ipc::writer::FileWriter::try_new(file, &schema).map_err(arrow)?;
     for start in (0..frequencies.len()).step_by(BATCH_ROWS) {
         let rows = start..frequencies.len().min(start + BATCH_ROWS);
+        let values = strings(rows.clone(), &append_value).map_err(arrow)?;
         let batch = RecordBatch::try_new(
             schema.clone(),
             vec![
-                Arc::new(StringArray::from_iter_values(rows.clone().map(&value))),
+                Arc::new(values),
                 Arc::new(UInt32Array::from_iter_values(rows.clone().map(|row| row as u32))),
                 Arc::new(UInt64Array::from(frequencies[rows].to_vec())),
             ],
@@ -102,6 +105,18 @@ pub(super) fn write<'a>(
         writer.write(&batch.map_err(arrow)?).map_err(arrow)?;
     }
     writer.finish().map_err(arrow)
+}
+
+fn strings(rows: Range<usize>, append_value: impl Fn(usize, &mut Vec<u8>)) -> Result<StringArray, ArrowError> {
+    let mut ends = Vec::with_capacity(rows.len() + 1);
+    ends.push(0);
+    let mut text = Vec::new();
+    for row in rows {
+        append_value(row, &mut text);
+        let end = i32::try_from(text.len());
+        ends.push(end.map_err(|_| ArrowError::OffsetOverflowError(text.len()))?);
+    }
+    StringArray::try_new(OffsetBuffer::new(ends.into()), text.into(), None)
 }
 
 fn check_types(path: &Path, schema: &Schema) -> Result<(), DatasetError> {

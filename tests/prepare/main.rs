@@ -8,3 +8,4 @@ mod options;
 mod parquet;
 mod streams;
 mod target;
+mod threads;

@@ -65,7 +65,7 @@ impl Source for FlightsSource {
             example.label = late;
             example.dense.extend_from_slice(&flight.dense);
             for category in flight.categorical {
-                example.push_category(category.as_bytes());
+                example.push_category(category);
             }
             return Ok(true);
         }

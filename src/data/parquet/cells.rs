@@ -103,20 +103,16 @@ impl Cells {
     fn push_to_bag(&self, row: usize, example: &mut RawExample) -> Result<(), String> {
         match self {
             Cells::Strings(cells) => {
-                example.push_to_bag(if cells.is_valid(row) {
-                    cells.value(row).as_bytes()
-                } else {
-                    b""
-                });
+                example.push_to_bag(if cells.is_valid(row) { cells.value(row) } else { "" });
             }
             Cells::Bytes(cells) => {
                 let bytes = if cells.is_valid(row) { cells.value(row) } else { b"" };
-                std::str::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8", bytes.escape_ascii()))?;
-                example.push_to_bag(bytes);
+                let text = std::str::from_utf8(bytes);
+                example.push_to_bag(text.map_err(|_| format!("{} is not UTF-8", bytes.escape_ascii()))?);
             }
-            Cells::Booleans(cells) if cells.is_null(row) => example.push_to_bag(b""),
-            Cells::Integers(cells) if cells[row].is_none() => example.push_to_bag(b""),
-            other => example.push_to_bag(other.show(row).as_bytes()),
+            Cells::Booleans(cells) if cells.is_null(row) => example.push_to_bag(""),
+            Cells::Integers(cells) if cells[row].is_none() => example.push_to_bag(""),
+            other => example.push_to_bag(&other.show(row)),
         }
         Ok(())
     }

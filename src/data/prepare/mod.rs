@@ -10,9 +10,12 @@ mod number;
 mod numbering;
 mod output;
 mod rejected;
+mod rows;
+mod split_file;
 mod spool;
 mod staging;
 mod tables;
+mod values;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -20,7 +23,7 @@ use std::path::{Path, PathBuf};
 use super::dataset::DatasetError;
 use super::schema::{CategoricalFeature, FORMAT, Schema};
 use super::source::{BadRow, RawFeatures, Source, SourceError, SourceProgress, SplitRule};
-use numbering::Numbering;
+use values::Values;
 
 /// What `mlet prepare` may be asked for besides the source.
 #[derive(Debug, Clone, Default)]
@@ -225,11 +228,11 @@ fn describe(rule: SplitRule, seed: u64) -> String {
     }
 }
 
-/// The raw values of a feature by number, for the vocabulary.
-fn vocabulary_value<'a>(numbering: &'a Numbering, table: &'a tables::Table, row: usize) -> &'a str {
+/// Appends the raw value of a table's row to `text`, for the vocabulary.
+fn append_value(categories: &Values, table: &tables::Table, row: usize, text: &mut Vec<u8>) {
     match &table.originals {
-        _ if table.rare_row == u32::try_from(row).ok() => super::schema::RARE,
-        Some(originals) => numbering.value(originals[row]),
-        None => numbering.value(row as u32),
+        _ if table.rare_row == u32::try_from(row).ok() => text.extend_from_slice(super::schema::RARE.as_bytes()),
+        Some(originals) => categories.append_to(originals[row] as usize, text),
+        None => categories.append_to(row, text),
     }
 }

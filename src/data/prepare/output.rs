@@ -1,24 +1,22 @@
 //! Second pass: the spool → splits, tables, vocabularies.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter};
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::io::BufReader;
 
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamReader;
-use arrow_ipc::writer::FileWriter;
-use arrow_schema::{ArrowError, Schema};
+use arrow_schema::ArrowError;
 use rayon::prelude::*;
 
-use super::columns::{BatchSlices, Columns, batch_schema, split_code};
+use super::columns::{BatchSlices, split_code};
 use super::number::Read;
+use super::split_file::SplitFile;
 use super::staging::Staging;
 use super::tables::Table;
-use super::{OnProgress, Options, Phase, PrepareError, Progress, vocabulary_value};
-use crate::data::examples::BATCH_ROWS;
+use super::values::Values;
+use super::{OnProgress, Options, Phase, PrepareError, Progress, append_value};
 use crate::data::schema::{PerSplit, Split};
-use crate::data::source::{RawFeatures, SourceProgress, SplitRule};
+use crate::data::source::{RawCategorical, RawFeatures, SourceProgress, SplitRule};
 use crate::data::vocabulary;
 
 /// What the second pass wrote.
@@ -96,9 +94,9 @@ impl Pass<'_> {
             ..Table::default()
         };
         self.read
-            .numberings
+            .categories
             .iter()
-            .map(|numbering| table(numbering.len()))
+            .map(|categories| table(categories.len()))
             .collect()
     }
 
@@ -116,11 +114,11 @@ impl Pass<'_> {
         Ok(counted.into_par_iter().map(table).collect())
     }
 
-    /// Calls `each` with every spooled batch and the split of each of its rows.
+    /// Calls `each` with every spooled batch and the split of each of its rows, while the batch behind it is read.
     fn each_batch(
         &self,
         on_progress: &mut OnProgress<'_>,
-        mut each: impl FnMut(&BatchSlices<'_>, &[u8]) -> Result<(), PrepareError>,
+        mut each: impl FnMut(&BatchSlices<'_>, &[u8]) -> Result<(), PrepareError> + Send,
     ) -> Result<(), PrepareError> {
         let path = &self.read.spool;
         let arrow = |source| PrepareError::Arrow {
@@ -131,20 +129,24 @@ impl Pass<'_> {
             path: path.clone(),
             source,
         })?;
-        let reader = StreamReader::try_new(BufReader::with_capacity(1 << 20, file), None).map_err(arrow)?;
+        let mut reader = StreamReader::try_new(BufReader::with_capacity(1 << 20, file), None).map_err(arrow)?;
+        let mut next = reader.next();
         let mut first = 0;
-        for batch in reader {
+        while let Some(batch) = next {
             let batch: RecordBatch = batch.map_err(arrow)?;
             let slices = BatchSlices::new(&batch, self.num_dense);
             let slices = slices.ok_or_else(|| arrow(ArrowError::SchemaError("not the spooled columns".into())))?;
-            match in_order(self.rule, self.read.rows) {
-                None => each(&slices, slices.splits)?,
+            let each_of_it = || match in_order(self.rule, self.read.rows) {
+                None => each(&slices, slices.splits),
                 Some(bounds) => {
                     let place = |row: u64| bounds.iter().filter(|&&bound| row >= bound).count() as u8;
                     let splits: Vec<u8> = (first..).take(batch.num_rows()).map(place).collect();
-                    each(&slices, &splits)?;
+                    each(&slices, &splits)
                 }
-            }
+            };
+            let (read, done) = rayon::join(|| reader.next(), each_of_it);
+            done?;
+            next = read;
             first += batch.num_rows() as u64;
             let work = SourceProgress {
                 done: first,
@@ -189,67 +191,6 @@ fn in_order(rule: SplitRule, rows: u64) -> Option<[u64; 2]> {
     Some([training as u64, (training + validating) as u64])
 }
 
-/// One split's file, in record batches of exactly [`BATCH_ROWS`] rows but for the last.
-struct SplitFile {
-    path: PathBuf,
-    schema: Arc<Schema>,
-    columns: Columns,
-    writer: FileWriter<BufWriter<File>>,
-}
-
-impl SplitFile {
-    fn create(path: PathBuf, features: &RawFeatures) -> Result<SplitFile, PrepareError> {
-        let schema = Arc::new(batch_schema(features, false));
-        let file = File::create(&path).map_err(|source| PrepareError::Io {
-            path: path.clone(),
-            source,
-        })?;
-        let writer = FileWriter::try_new_buffered(file, &schema).map_err(|source| PrepareError::Arrow {
-            path: path.clone(),
-            source,
-        })?;
-        Ok(SplitFile {
-            path,
-            schema,
-            columns: Columns::new(features),
-            writer,
-        })
-    }
-
-    fn push(&mut self, batch: &BatchSlices<'_>, mut picked: &[u32], tables: &[Table]) -> Result<(), PrepareError> {
-        while !picked.is_empty() {
-            let (now, later) = picked.split_at(picked.len().min(BATCH_ROWS - self.columns.len()));
-            self.columns.append(batch, now, tables);
-            picked = later;
-            if self.columns.len() == BATCH_ROWS {
-                self.flush()?;
-            }
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<(), PrepareError> {
-        let written = self
-            .columns
-            .take(&self.schema)
-            .and_then(|batch| self.writer.write(&batch));
-        written.map_err(|source| PrepareError::Arrow {
-            path: self.path.clone(),
-            source,
-        })
-    }
-
-    fn finish(mut self) -> Result<(), PrepareError> {
-        if self.columns.len() > 0 {
-            self.flush()?;
-        }
-        self.writer.finish().map_err(|source| PrepareError::Arrow {
-            path: self.path.clone(),
-            source,
-        })
-    }
-}
-
 fn write_vocabularies(
     staging: &Staging,
     features: &RawFeatures,
@@ -261,7 +202,8 @@ fn write_vocabularies(
         path: directory.clone(),
         source,
     })?;
-    for ((feature, numbering), table) in features.categorical.iter().zip(&read.numberings).zip(tables) {
+    let columns = features.categorical.par_iter().zip(&read.categories).zip(tables);
+    let write = |((feature, categories), table): ((&RawCategorical, &Values), &Table)| {
         if table.len() == 0 {
             let message = "has no category in any row; leave it out".to_owned();
             return Err(PrepareError::Feature {
@@ -270,9 +212,12 @@ fn write_vocabularies(
             });
         }
         let path = directory.join(vocabulary::file_name(&feature.name));
-        vocabulary::write(&path, |row| vocabulary_value(numbering, table, row), &table.frequencies)?;
-    }
-    Ok(())
+        let append = |row: usize, text: &mut Vec<u8>| append_value(categories, table, row, text);
+        vocabulary::write(&path, append, &table.frequencies)?;
+        Ok(())
+    };
+    // of several failures the first
+    columns.map(write).collect::<Vec<_>>().into_iter().collect()
 }
 
 #[cfg(test)]

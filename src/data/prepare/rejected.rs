@@ -1,13 +1,13 @@
 //! `rejected.tsv`: the rows that were left out, and why.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::PrepareError;
 use crate::data::source::BadRow;
 
-/// Writes the file; a row gives `file`, `line`, `column`, `reason`, `raw`.
+/// The file; a row gives `file`, `line`, `column`, `reason`, `raw`.
 pub(super) struct Rejected {
     path: PathBuf,
     file: BufWriter<File>,
@@ -33,22 +33,13 @@ impl Rejected {
         })
     }
 
-    pub fn push(&mut self, row: &BadRow) -> Result<(), PrepareError> {
-        self.count += 1;
-        self.write(row).map_err(|source| PrepareError::Io {
+    /// Appends the lines of rows ([`write`]), and how many these are.
+    pub fn push(&mut self, (lines, count): &(Vec<u8>, u64)) -> Result<(), PrepareError> {
+        self.count += count;
+        self.file.write_all(lines).map_err(|source| PrepareError::Io {
             path: self.path.clone(),
             source,
         })
-    }
-
-    fn write(&mut self, row: &BadRow) -> io::Result<()> {
-        let fields = [
-            escape(row.file.as_bytes()),
-            row.line.to_string(),
-            escape(row.column.as_bytes()),
-        ];
-        let (reason, raw) = (escape(row.reason.as_bytes()), escape(&row.raw));
-        writeln!(self.file, "{}\t{reason}\t{raw}", fields.join("\t"))
     }
 
     pub fn finish(mut self) -> Result<u64, PrepareError> {
@@ -58,6 +49,19 @@ impl Rejected {
         })?;
         Ok(self.count)
     }
+}
+
+/// Appends the line of a row.
+pub(super) fn write(row: &BadRow, lines: &mut Vec<u8>) {
+    let fields = [
+        escape(row.file.as_bytes()),
+        row.line.to_string(),
+        escape(row.column.as_bytes()),
+        escape(row.reason.as_bytes()),
+        escape(&row.raw),
+    ];
+    lines.extend_from_slice(fields.join("\t").as_bytes());
+    lines.push(b'\n');
 }
 
 /// `\t`, `\n`, `\r`, `\\` and `\xNN` for other control characters and for bytes that are not UTF-8.

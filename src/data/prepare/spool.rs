@@ -10,20 +10,23 @@ use arrow_schema::Schema;
 use rayon::prelude::*;
 
 use super::PrepareError;
-use super::columns::{BagColumn, Columns, batch_schema, split_code};
-use super::number::{Chunk, Splitter};
-use super::numbering::{Numbering, NumberingError};
+use super::columns::{BagColumn, Columns, batch_schema};
+use super::number::Read;
+use super::numbering::{Full, Numbering};
+use super::rows::{RawBags, Rows};
 use crate::data::examples::BATCH_ROWS;
-use crate::data::source::{RawExample, RawFeatures, SourceError, SplitRule};
+use crate::data::source::RawFeatures;
 
 /// The numbered columns on their way into the scratch file.
 pub(super) struct Spool {
-    pub path: PathBuf,
+    path: PathBuf,
     schema: Arc<Schema>,
     writer: StreamWriter<BufWriter<File>>,
     columns: Columns,
-    pub numberings: Vec<Numbering>,
-    pub longest_bags: Vec<usize>,
+    numberings: Vec<Numbering>,
+    longest_bags: Vec<usize>,
+    /// Rows appended.
+    pub rows: u64,
 }
 
 impl Spool {
@@ -44,15 +47,13 @@ impl Spool {
             columns: Columns::new(features),
             numberings: features.categorical.iter().map(|_| Numbering::default()).collect(),
             longest_bags: vec![0; features.categorical.len()],
+            rows: 0,
         })
     }
 
-    /// Numbers and appends a chunk.
-    pub fn push(&mut self, chunk: &Chunk, features: &RawFeatures, splitter: Splitter) -> Result<(), PrepareError> {
-        let examples = &chunk.examples[..chunk.len];
-        examples
-            .iter()
-            .try_for_each(|example| check_shape(example, features, splitter.rule))?;
+    /// Numbers and appends the rows of some blocks.
+    pub fn push(&mut self, parsed: &[Rows], features: &RawFeatures) -> Result<(), PrepareError> {
+        self.rows += parsed.iter().map(|rows| rows.labels.len() as u64).sum::<u64>();
         let columns = &mut self.columns;
         let bags = columns
             .bags
@@ -62,22 +63,20 @@ impl Spool {
         let (numbered, ()) = rayon::join(
             || {
                 let number = |(feature, ((column, numbering), longest)): (usize, ((_, _), &mut usize))| {
-                    number_column(examples, feature, column, numbering, longest)
-                        .map_err(|error| numbering_error(error, &features.categorical[feature].name))
+                    let blocks = parsed.iter().map(|rows| &rows.bags[feature]);
+                    number_column(blocks, column, numbering, longest)
+                        .map_err(|Full| numbering_error(&features.categorical[feature].name))
                 };
                 bags.enumerate().map(number).collect::<Result<(), _>>()
             },
             || {
-                columns
-                    .labels
-                    .extend(examples.iter().map(|example| f32::from(u8::from(example.label))));
-                for (column, dense) in columns.dense.iter_mut().enumerate() {
-                    dense.extend(examples.iter().map(|example| example.dense[column]));
+                for rows in parsed {
+                    columns.labels.extend_from_slice(&rows.labels);
+                    for (column, dense) in columns.dense.iter_mut().zip(&rows.dense) {
+                        column.extend_from_slice(dense);
+                    }
+                    columns.splits.extend_from_slice(&rows.splits);
                 }
-                let splits = examples.iter().zip(&chunk.ordinals);
-                columns
-                    .splits
-                    .extend(splits.map(|(example, &row)| split_code(splitter.split(example, row))));
             },
         );
         numbered?;
@@ -100,7 +99,7 @@ impl Spool {
     }
 
     /// Writes what is left.
-    pub fn finish(mut self) -> Result<Spool, PrepareError> {
+    pub fn finish(mut self, rejected: u64) -> Result<Read, PrepareError> {
         if self.columns.len() > 0 {
             self.flush()?;
         }
@@ -108,64 +107,41 @@ impl Spool {
             path: self.path.clone(),
             source,
         })?;
-        Ok(self)
+        Ok(Read {
+            spool: self.path,
+            rows: self.rows,
+            rejected,
+            // the tables that found the numbers are of no use any more
+            categories: self.numberings.into_iter().map(Numbering::into_values).collect(),
+            longest_bags: self.longest_bags,
+        })
     }
 }
 
-fn number_column(
-    examples: &[RawExample],
-    feature: usize,
+fn number_column<'a>(
+    blocks: impl Iterator<Item = &'a RawBags>,
     column: &mut BagColumn,
     numbering: &mut Numbering,
     longest: &mut usize,
-) -> Result<(), NumberingError> {
-    for example in examples {
-        let bag = example.bag(feature);
-        *longest = bag.len().max(*longest);
-        match column {
-            BagColumn::Plain(numbers) => {
-                for category in bag {
-                    numbers.push(numbering.number(category)?);
-                }
+) -> Result<(), Full> {
+    for bags in blocks {
+        let numbers = match (&mut *column, &bags.lengths) {
+            (BagColumn::Plain(numbers), _) => numbers,
+            (BagColumn::List { lengths, entries }, new) => {
+                let new = new.as_deref().unwrap_or_default();
+                *longest = new.iter().copied().max().unwrap_or(0).max(*longest);
+                lengths.extend_from_slice(new);
+                entries
             }
-            BagColumn::List { lengths, entries } => {
-                lengths.push(bag.len());
-                for category in bag {
-                    entries.push(numbering.number(category)?);
-                }
-            }
-        }
+        };
+        numbering.number(&bags.values, numbers)?;
     }
     Ok(())
 }
 
-fn numbering_error(error: NumberingError, name: &str) -> PrepareError {
-    let message = match error {
-        NumberingError::Full => "more than 2³² − 1 different categories".to_owned(),
-        NumberingError::NotUtf8 => "a category that is not UTF-8 was let through".to_owned(),
-    };
+fn numbering_error(name: &str) -> PrepareError {
     PrepareError::Feature {
         name: name.to_owned(),
-        message,
-    }
-}
-
-/// A source that breaks its own promise is reported as such: what follows relies on it.
-fn check_shape(example: &RawExample, features: &RawFeatures, rule: SplitRule) -> Result<(), SourceError> {
-    let sound = example.dense.len() == features.dense.len()
-        && example.num_features() == features.categorical.len()
-        && features
-            .categorical
-            .iter()
-            .enumerate()
-            .all(|(index, feature)| feature.is_bag || example.bag(index).len() == 1)
-        && (rule != SplitRule::Given || example.split.is_some())
-        && example.dense.iter().all(|value| value.is_finite());
-    if sound {
-        Ok(())
-    } else {
-        Err(SourceError::Other(
-            "the source yielded a row that is not of its own shape".into(),
-        ))
+        message: "more than 2³² − 1 different categories".to_owned(),
     }
 }
