@@ -27,13 +27,21 @@ pub trait Lanes: Copy + 'static {
     /// Fills a slice that is shorter than a vector.
     fn store_part<S: Simd>(simd: S, to: &mut [Self], values: Self::Vector<S>);
 
+    /// Four rows of four as four columns.
+    #[inline(always)]
+    fn transpose(rows: [[Self; 4]; 4]) -> [[Self; 4]; 4] {
+        std::array::from_fn(|j| std::array::from_fn(|i| rows[i][j]))
+    }
+
     /// a·b + c, with one rounding where the machine can.
     fn mul_add<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>, c: Self::Vector<S>) -> Self::Vector<S>;
 }
 
 macro_rules! lanes {
-    ($type:ty, $vector:ident, $splat:ident, $as_simd:ident, $as_mut_simd:ident, $load:ident, $store:ident, $mul_add:ident) => {
+    ($type:ty, $vector:ident, $splat:ident, $as_simd:ident, $as_mut_simd:ident, $load:ident, $store:ident, $mul_add:ident, $($more:item)*) => {
         impl Lanes for $type {
+            $($more)*
+
             type Vector<S: Simd> = S::$vector;
 
             #[inline(always)]
@@ -76,7 +84,26 @@ lanes!(
     as_mut_simd_f32s,
     partial_load_f32s,
     partial_store_f32s,
-    mul_add_e_f32s
+    mul_add_e_f32s,
+    // Compilers do not see through the general one: number by number it takes three times as long.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn transpose(rows: [[Self; 4]; 4]) -> [[Self; 4]; 4] {
+        use std::arch::x86_64::__m128;
+        let Some(sse) = pulp::core_arch::x86::Sse::try_new() else {
+            return std::array::from_fn(|j| std::array::from_fn(|i| rows[i][j]));
+        };
+        let [a, b, c, d]: [__m128; 4] = bytemuck::cast(rows);
+        // a0 b0 a1 b1, c0 d0 c1 d1; a2 b2 a3 b3, c2 d2 c3 d3
+        let (ab, cd) = (sse._mm_unpacklo_ps(a, b), sse._mm_unpacklo_ps(c, d));
+        let (ab_high, cd_high) = (sse._mm_unpackhi_ps(a, b), sse._mm_unpackhi_ps(c, d));
+        bytemuck::cast([
+            sse._mm_movelh_ps(ab, cd),
+            sse._mm_movehl_ps(cd, ab),
+            sse._mm_movelh_ps(ab_high, cd_high),
+            sse._mm_movehl_ps(cd_high, ab_high),
+        ])
+    }
 );
 lanes!(
     f64,
@@ -86,5 +113,5 @@ lanes!(
     as_mut_simd_f64s,
     partial_load_f64s,
     partial_store_f64s,
-    mul_add_e_f64s
+    mul_add_e_f64s,
 );

@@ -139,10 +139,9 @@ fn transpose<T: Real>(panel: &mut [T], b: View<'_, T>) {
                     let start = (q + i) * b.stride + p;
                     b.data[start..start + SQUARE].try_into().expect("four numbers")
                 };
-                let rows = [row(0), row(1), row(2), row(3)];
-                for j in 0..SQUARE {
+                for (j, column) in T::transpose([row(0), row(1), row(2), row(3)]).iter().enumerate() {
                     let to = (p + j) * PANEL + q;
-                    panel[to..to + SQUARE].copy_from_slice(&[rows[0][j], rows[1][j], rows[2][j], rows[3][j]]);
+                    panel[to..to + SQUARE].copy_from_slice(column);
                 }
             }
         }
