@@ -19,32 +19,9 @@ pub struct View<'a, T> {
     pub cols: usize,
     /// Distance between rows.
     pub stride: usize,
-    /// Where given, row i is the row `picked.rows[i] − picked.first` of the data. Only the left matrix of a product may be
-    /// picked.
-    pub picked: Option<Picked<'a>>,
-}
-
-/// Rows out of many.
-#[derive(Clone, Copy)]
-pub struct Picked<'a> {
-    /// Their numbers.
-    pub rows: &'a [u32],
-    /// The number of the data's first row.
-    pub first: usize,
 }
 
 impl<'a, T> View<'a, T> {
-    /// Some rows, in any order, out of a row-major slice whose first row has the number `first`.
-    pub fn picked(data: &'a [T], rows: &'a [u32], first: usize, cols: usize, stride: usize) -> Self {
-        Self {
-            data,
-            rows: rows.len(),
-            cols,
-            stride,
-            picked: Some(Picked { rows, first }),
-        }
-    }
-
     /// The rows `range` of a row-major slice.
     pub fn rows_of(data: &'a [T], range: std::ops::Range<usize>, cols: usize, stride: usize) -> Self {
         Self {
@@ -52,15 +29,6 @@ impl<'a, T> View<'a, T> {
             rows: range.len(),
             cols,
             stride,
-            picked: None,
-        }
-    }
-
-    /// Where the rows lie.
-    fn steps(&self) -> Steps<'a> {
-        match self.picked {
-            None => Steps::Every(self.stride),
-            Some(picked) => Steps::Picked(picked, self.stride),
         }
     }
 }
@@ -83,8 +51,8 @@ pub fn product<T: Real>(out: &mut [T], cols: usize, stride: usize, form: Form, a
         Form::Plain | Form::RightTransposed => (a.rows, a.cols),
     };
     let left = match form {
-        Form::LeftTransposed => Left::new(a.data, Steps::Every(1), a.steps()),
-        Form::Plain | Form::RightTransposed => Left::new(a.data, a.steps(), Steps::Every(1)),
+        Form::LeftTransposed => Left::new(a.data, 1, a.stride),
+        Form::Plain | Form::RightTransposed => Left::new(a.data, a.stride, 1),
     };
     match form {
         Form::Plain | Form::LeftTransposed => {
@@ -99,7 +67,7 @@ pub fn product<T: Real>(out: &mut [T], cols: usize, stride: usize, form: Form, a
 
 /// a·bᵀ where b is packed already: see [`pack`].
 pub fn product_packed<T: Real>(out: &mut [T], cols: usize, stride: usize, a: View<'_, T>, panels: &[T]) {
-    let left = Left::new(a.data, a.steps(), Steps::Every(1));
+    let left = Left::new(a.data, a.stride, 1);
     run(out, a.rows, cols, stride, a.cols, left, Right::Panels(panels));
 }
 
@@ -157,35 +125,20 @@ fn transpose<T: Real>(panel: &mut [T], b: View<'_, T>) {
     }
 }
 
-/// The left matrix: element (row, k) lies at `rows.at(row) + inner.at(k)`.
+/// The left matrix: element (row, k) lies at `row·row_step + k·inner_step`.
 #[derive(Clone, Copy)]
 struct Left<'a, T> {
     data: &'a [T],
-    rows: Steps<'a>,
-    inner: Steps<'a>,
+    row_step: usize,
+    inner_step: usize,
 }
 
 impl<'a, T> Left<'a, T> {
-    fn new(data: &'a [T], rows: Steps<'a>, inner: Steps<'a>) -> Self {
-        Self { data, rows, inner }
-    }
-}
-
-/// Where the i-th one lies.
-#[derive(Clone, Copy)]
-enum Steps<'a> {
-    /// At the same distance all.
-    Every(usize),
-    /// Rows out of many, with their distance.
-    Picked(Picked<'a>, usize),
-}
-
-impl Steps<'_> {
-    #[inline(always)]
-    fn at(self, i: usize) -> usize {
-        match self {
-            Self::Every(distance) => i * distance,
-            Self::Picked(picked, distance) => (picked.rows[i] as usize - picked.first) * distance,
+    fn new(data: &'a [T], row_step: usize, inner_step: usize) -> Self {
+        Self {
+            data,
+            row_step,
+            inner_step,
         }
     }
 }
@@ -282,8 +235,7 @@ impl<T: Real> Multiply<'_, T> {
             Right::Rows(data, stride) => (&data[col..], stride),
             Right::Panels(panels) => (&panels[col / PANEL * PANEL * self.inner + col % PANEL..], PANEL),
         };
-        let Left { data, rows, inner } = self.left;
-        let rows: [usize; TALL] = std::array::from_fn(|i| rows.at(row + i));
+        let left = &self.left.data[row * self.left.row_step..];
         let mut sums = [[T::splat(simd, T::zero()); WIDE]; TALL];
         for k in 0..self.inner {
             let terms = &right[k * distance..k * distance + width];
@@ -291,9 +243,8 @@ impl<T: Real> Multiply<'_, T> {
                 true => T::load_part(simd, terms),
                 false => T::load(simd, &terms[w * lanes..]),
             });
-            let step = inner.at(k);
-            for (row, sums) in rows.iter().zip(&mut sums) {
-                let factor = T::splat(simd, data[row + step]);
+            for (i, sums) in sums.iter_mut().enumerate() {
+                let factor = T::splat(simd, left[i * self.left.row_step + k * self.left.inner_step]);
                 for (sum, &term) in sums.iter_mut().zip(&terms) {
                     *sum = T::mul_add(simd, factor, term, *sum);
                 }

@@ -1,5 +1,5 @@
 //! What the CPU runs where a gather and a factor, or a factor's backward pass and the step of the rows, stand side by side:
-//! the same numbers to the bit, but the rows of the first factors stay where they are. On a GPU the operations run as they
+//! the same numbers to the bit, but copies of the first factors' rows live no longer than they stay in a core's cache. On a GPU the operations run as they
 //! were written, and on the CPU too where the tables lie in several shards.
 
 use super::rule::{self, Rule};
@@ -7,8 +7,9 @@ use super::{Operation, factor, gather, update_rows};
 use crate::backend::cpu::{Memory, Real};
 use crate::backend::product::{Form, View, pack, packed_len, product, product_packed};
 
-/// Unique rows that one task computes.
-const ROWS: usize = 256;
+/// Unique rows that are copied and multiplied at a time. Copied first, because then many reads are on their way to memory at
+/// once; multiplied where they lie, each product would wait for its own.
+const ROWS: usize = 64;
 
 /// `y[u] = W1[unique_rows[u]]·W[table(u)]`.
 #[derive(Debug, Clone)]
@@ -74,12 +75,13 @@ impl Forward {
     /// As [`gather::Forward::cpu`] and [`factor::Forward::cpu`].
     pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
         let (tables, weight, y) = (&self.gather.tables, self.factor.weight, self.factor.y);
+        let stride = tables.stride();
         factor::by_table(memory, &self.factor.batch, weight, y, ROWS, |memory, rows, out, w| {
-            let picked = &memory.ints(self.gather.batch.unique_rows)[rows];
-            let shard = tables.shards[0];
-            let data = memory.floats(shard.buffer);
-            let x = View::picked(data, picked, shard.first_row, tables.cols, tables.stride());
-            product(out, y.cols, y.stride(), Form::Plain, x, w);
+            T::with_scratch(rows.len() * stride, |x| {
+                self.gather.copy_rows(memory, rows.start, x);
+                let x = View::rows_of(x, 0..rows.len(), tables.cols, stride);
+                product(out, y.cols, y.stride(), Form::Plain, x, w);
+            });
         });
     }
 
@@ -189,25 +191,35 @@ impl Backward {
         let grads = memory.floats(input.grad_y.buffer);
         let (inner, stride) = (input.weight.rows / input.batch.num_tables, tables.stride());
         let grad_y = |rows| View::rows_of(grads, rows, input.grad_y.cols, input.grad_y.stride());
-        let sizes = [packed_len(inner, input.weight.cols), part.weight.len(), ROWS * stride];
+        let sizes = [
+            packed_len(inner, input.weight.cols),
+            part.weight.len(),
+            unique.len().max(ROWS) * stride,
+        ];
         T::with_scratch(sizes.iter().sum(), |scratch| {
             let (panels, scratch) = scratch.split_at_mut(sizes[0]);
-            let (grad_weight, grad_x) = scratch.split_at_mut(sizes[1]);
+            // The rows first, then their gradients in the same place.
+            let (grad_weight, rows) = scratch.split_at_mut(sizes[1]);
             pack(
                 panels,
                 View::rows_of(part.weight, 0..inner, input.weight.cols, input.weight.stride()),
             );
             if let Some(weight) = self.weight {
-                let x = View::picked(part.table, unique, part.first_row, tables.cols, stride);
+                for (&row, copy) in unique.iter().zip(rows.chunks_exact_mut(stride)) {
+                    let at = (row as usize - part.first_row) * stride;
+                    copy.copy_from_slice(&part.table[at..at + stride]);
+                }
+                let x = View::rows_of(rows, 0..unique.len(), tables.cols, stride);
                 weight.gradient(grad_weight, x, grads, from..to);
                 let rate = memory.floats(weight.scalars)[weight.rate];
                 rule::step(part.weight, part.weight_sums, grad_weight, rate);
             }
             let rate = memory.floats(self.rows.scalars)[self.rows.rate];
             for first in (from..to).step_by(ROWS) {
-                let rows = first..to.min(first + ROWS);
-                product_packed(grad_x, tables.cols, stride, grad_y(rows.clone()), panels);
-                let unique = &unique[first - from..rows.end - from];
+                let some = first..to.min(first + ROWS);
+                let grad_x = &mut rows[..some.len() * stride];
+                product_packed(grad_x, tables.cols, stride, grad_y(some.clone()), panels);
+                let unique = &unique[first - from..some.end - from];
                 for (&row, grad) in unique.iter().zip(grad_x.chunks_exact(stride)) {
                     let row = row as usize - part.first_row;
                     self.rows

@@ -35,7 +35,7 @@ impl Forward {
     }
 
     /// The unique rows from `first` on that fit into `x`.
-    fn copy_rows<T: Real>(&self, memory: &Memory<T>, first: usize, x: &mut [T]) {
+    pub(super) fn copy_rows<T: Real>(&self, memory: &Memory<T>, first: usize, x: &mut [T]) {
         let stride = self.tables.stride();
         let rows = &memory.ints(self.batch.unique_rows)[first..];
         let mut shards = self.tables.shards.iter();

@@ -196,7 +196,6 @@ impl BackwardWeight {
             rows: self.grad_y.rows,
             cols: count,
             stride: self.grad_y.stride(),
-            picked: None,
         };
         let sum_stride = if rows.weight_sum.is_empty() { 0 } else { stride };
         T::with_scratch(rows.weight.len(), |grad| {
