@@ -17,7 +17,10 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::Scope;
 
 /// Batches that wait, at most.
-const AHEAD: usize = 4;
+const AHEAD: usize = 8;
+/// Used batches go back so many at a time: the loader's thread wakes once for all of them, and takes a processor from the
+/// step as seldom.
+const BUNCH: usize = 4;
 /// Batches that exist: those that wait, and the one that is filled or used.
 pub const BATCHES: usize = AHEAD + 1;
 
@@ -35,6 +38,8 @@ pub struct Ahead {
     // Behind a lock only so that a thread of the backend may ask.
     ready: Mutex<Receiver<Result<Prepared, LoaderError>>>,
     used: SyncSender<Batch>,
+    /// Used batches that wait for their bunch.
+    bunch: Mutex<Vec<Batch>>,
 }
 
 impl Ahead {
@@ -62,8 +67,11 @@ impl Ahead {
                 }
             }
         });
-        let ready = Mutex::new(ready);
-        Self { ready, used }
+        Self {
+            ready: Mutex::new(ready),
+            used,
+            bunch: Mutex::new(Vec::with_capacity(BUNCH)),
+        }
     }
 
     /// The next batch; `None` after the last.
@@ -77,7 +85,13 @@ impl Ahead {
 
     /// Gives a batch back to be filled again; the thread waits for it.
     pub fn give_back(&self, batch: Batch) {
-        let _ = self.used.send(batch);
+        let mut bunch = self.bunch.lock().unwrap_or_else(PoisonError::into_inner);
+        bunch.push(batch);
+        if bunch.len() == BUNCH {
+            for batch in bunch.drain(..) {
+                let _ = self.used.send(batch);
+            }
+        }
     }
 }
 
