@@ -4,9 +4,16 @@
 
 use super::cpu::Real;
 use pulp::{Arch, Simd, WithSimd};
+use std::ops::Range;
 
 /// Columns of a panel: a multiple of the columns of every register tile, on every machine.
 pub const PANEL: usize = 32;
+
+/// The longest sums that are added up in one go.
+const LONGEST: usize = 512;
+/// Terms of longer sums that are added before all other sums get theirs, so that what is read for them stays in a core's
+/// cache.
+const INNER: usize = 256;
 
 /// A view of rows in a row-major slice: `rows` × `cols`, rows `stride` apart.
 #[derive(Clone, Copy)]
@@ -23,7 +30,7 @@ pub struct View<'a, T> {
 
 impl<'a, T> View<'a, T> {
     /// The rows `range` of a row-major slice.
-    pub fn rows_of(data: &'a [T], range: std::ops::Range<usize>, cols: usize, stride: usize) -> Self {
+    pub fn rows_of(data: &'a [T], range: Range<usize>, cols: usize, stride: usize) -> Self {
         Self {
             data: &data[range.start * stride..range.end * stride],
             rows: range.len(),
@@ -185,37 +192,49 @@ struct Multiply<'a, T> {
 impl<T: Real> WithSimd for Multiply<'_, T> {
     type Output = ();
 
-    /// Panel by panel, so that a panel is read from the nearest cache by all rows but the first.
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        for first in (0..self.cols).step_by(PANEL) {
-            let mut row = 0;
-            while row < self.rows {
-                let left = self.rows - row;
-                // A tile of 8 rows and 2 vectors takes 16 registers for the sums.
-                row += match left {
-                    8.. if S::REGISTER_COUNT >= 32 => self.strip::<S, 8>(simd, row, first),
-                    4.. => self.strip::<S, 4>(simd, row, first),
-                    2.. => self.strip::<S, 2>(simd, row, first),
-                    _ => self.strip::<S, 1>(simd, row, first),
-                };
-            }
+        if self.inner <= LONGEST {
+            return self.add_terms(simd, 0..self.inner);
+        }
+        for from in (0..self.inner).step_by(INNER) {
+            self.add_terms(simd, from..self.inner.min(from + INNER));
         }
     }
 }
 
 impl<T: Real> Multiply<'_, T> {
+    /// The terms `inner` of all sums, panel by panel, so that a panel is read from the nearest cache by all rows but the
+    /// first. The terms from 0 on begin the sums.
+    #[inline(always)]
+    fn add_terms<S: Simd>(&mut self, simd: S, inner: Range<usize>) {
+        for first in (0..self.cols).step_by(PANEL) {
+            let mut row = 0;
+            while row < self.rows {
+                let inner = inner.clone();
+                // A tile of 8 rows and 2 vectors takes 16 registers for the sums.
+                row += match self.rows - row {
+                    8.. if S::REGISTER_COUNT >= 32 => self.strip::<S, 8>(simd, row, first, inner),
+                    4.. => self.strip::<S, 4>(simd, row, first, inner),
+                    2.. => self.strip::<S, 2>(simd, row, first, inner),
+                    _ => self.strip::<S, 1>(simd, row, first, inner),
+                };
+            }
+        }
+    }
+
     /// `TALL` rows of one panel. Returns `TALL`.
     #[inline(always)]
-    fn strip<S: Simd, const TALL: usize>(&mut self, simd: S, row: usize, first: usize) -> usize {
+    fn strip<S: Simd, const TALL: usize>(&mut self, simd: S, row: usize, first: usize, inner: Range<usize>) -> usize {
         let lanes = T::lanes::<S>();
         let end = self.cols.min(first + PANEL);
         let mut col = first;
         while col < end {
+            let inner = inner.clone();
             col += match end - col {
-                left if left >= 2 * lanes => self.tile::<S, TALL, 2, false>(simd, row, col, 2 * lanes),
-                left if left >= lanes => self.tile::<S, TALL, 1, false>(simd, row, col, lanes),
-                left => self.tile::<S, TALL, 1, true>(simd, row, col, left),
+                left if left >= 2 * lanes => self.tile::<S, TALL, 2, false>(simd, row, col, 2 * lanes, inner),
+                left if left >= lanes => self.tile::<S, TALL, 1, false>(simd, row, col, lanes, inner),
+                left => self.tile::<S, TALL, 1, true>(simd, row, col, left, inner),
             };
         }
         TALL
@@ -229,6 +248,7 @@ impl<T: Real> Multiply<'_, T> {
         row: usize,
         col: usize,
         width: usize,
+        inner: Range<usize>,
     ) -> usize {
         let lanes = T::lanes::<S>();
         let (right, distance) = match self.right {
@@ -237,7 +257,19 @@ impl<T: Real> Multiply<'_, T> {
         };
         let left = &self.left.data[row * self.left.row_step..];
         let mut sums = [[T::splat(simd, T::zero()); WIDE]; TALL];
-        for k in 0..self.inner {
+        if inner.start > 0 {
+            for (i, sums) in sums.iter_mut().enumerate() {
+                let start = (row + i) * self.stride + col;
+                let out = &self.out[start..start + width];
+                for (w, sum) in sums.iter_mut().enumerate() {
+                    *sum = match PART {
+                        true => T::load_part(simd, out),
+                        false => T::load(simd, &out[w * lanes..]),
+                    };
+                }
+            }
+        }
+        for k in inner {
             let terms = &right[k * distance..k * distance + width];
             let terms: [T::Vector<S>; WIDE] = std::array::from_fn(|w| match PART {
                 true => T::load_part(simd, terms),
@@ -275,7 +307,15 @@ mod tests {
 
     #[test]
     fn products_replace_the_columns_that_count_and_nothing_else() {
-        for (rows, cols, inner) in [(1, 64, 13), (1, 5, 4), (2, 5, 4), (33, 1, 7), (17, 20, 1), (40, 50, 60)] {
+        for (rows, cols, inner) in [
+            (1, 64, 13),
+            (1, 5, 4),
+            (2, 5, 4),
+            (33, 1, 7),
+            (17, 20, 1),
+            (40, 50, 60),
+            (9, 35, 1100),
+        ] {
             for form in [Form::Plain, Form::RightTransposed, Form::LeftTransposed] {
                 let (a_rows, a_cols) = if form == Form::LeftTransposed {
                     (inner, rows)

@@ -9,8 +9,12 @@ use crate::backend::{Floats, Matrix};
 use pulp::Arch;
 use rayon::prelude::*;
 
-/// Rows of a weight that one task steps.
+/// Rows of a weight that one task steps, for a batch that lies in a core's cache.
 const WEIGHT_ROWS: usize = 32;
+/// The most rows of a weight that one task steps. A greater batch is read from far away once a task.
+const MOST_WEIGHT_ROWS: usize = 128;
+/// Examples of a batch that is not read from far away.
+const NEAR: usize = 512;
 
 /// y = act(x·wᵀ + b).
 #[derive(Debug, Clone, Copy)]
@@ -156,10 +160,14 @@ impl BackwardWeight {
         let (mut weight, mut bias) = (memory.take(self.weight.buffer), memory.take(self.bias));
         let mut weight_sum = self.weight_rule.take_sum(memory);
         let mut bias_sum = self.bias_rule.take_sum(memory);
-        let length = WEIGHT_ROWS * self.weight.stride();
-        let weights = weight.par_chunks_mut(length).zip(bias.par_chunks_mut(WEIGHT_ROWS));
+        let block = match self.x.rows {
+            ..=NEAR => WEIGHT_ROWS,
+            _ => rows_a_task(self.weight.rows).clamp(WEIGHT_ROWS, MOST_WEIGHT_ROWS),
+        };
+        let length = block * self.weight.stride();
+        let weights = weight.par_chunks_mut(length).zip(bias.par_chunks_mut(block));
         let rows = |chunk, (weight, bias), (weight_sum, bias_sum)| Rows {
-            first: chunk * WEIGHT_ROWS,
+            first: chunk * block,
             weight,
             weight_sum,
             bias,
@@ -170,11 +178,7 @@ impl BackwardWeight {
                 .enumerate()
                 .for_each(|(chunk, weights)| self.step(memory, rows(chunk, weights, (&mut [], &mut [])))),
             Rule::Adagrad { .. } => weights
-                .zip(
-                    weight_sum
-                        .par_chunks_mut(length)
-                        .zip(bias_sum.par_chunks_mut(WEIGHT_ROWS)),
-                )
+                .zip(weight_sum.par_chunks_mut(length).zip(bias_sum.par_chunks_mut(block)))
                 .enumerate()
                 .for_each(|(chunk, (weights, sums))| self.step(memory, rows(chunk, weights, sums))),
         }
@@ -210,7 +214,7 @@ impl BackwardWeight {
                 rule::step(&mut weight[..cols], sums, &grad[..cols], rate);
             }
         });
-        let mut grad_bias = [T::zero(); WEIGHT_ROWS];
+        let mut grad_bias = [T::zero(); MOST_WEIGHT_ROWS];
         for row in grad_y.data.chunks(grad_y.stride).take(grad_y.rows) {
             for (sum, &grad) in grad_bias[..count].iter_mut().zip(row) {
                 *sum += grad;
