@@ -69,9 +69,6 @@ impl Gpu {
         let mapped = receiver.try_recv().map_err(|error| failed(error.to_string()))?;
         mapped.map_err(|error| failed(error.to_string()))?;
         let view = buffer.get_mapped_range(..).map_err(|error| failed(error.to_string()))?;
-        Ok(view
-            .chunks_exact(8)
-            .map(bytemuck::pod_read_unaligned)
-            .collect())
+        Ok(view.chunks_exact(8).map(bytemuck::pod_read_unaligned).collect())
     }
 }

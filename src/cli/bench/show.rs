@@ -63,7 +63,7 @@ fn step(step: &Step) -> String {
         ratio(&step.loader)
     );
     text += &format!(
-        "{:<20}{:>8} {:>17}   {} MFLOP at {} GFLOP/s, as {} at side {}; the step takes {:.2} times as long\n",
+        "{:<20}{:>8} {:>17}   {} MFLOP at {} GFLOP/s ({}, side {}); step over it {:.2}\n",
         "floor",
         number(step.floor_ms),
         "",
