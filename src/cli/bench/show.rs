@@ -73,6 +73,9 @@ fn step(step: &Step) -> String {
         step.floor_side,
         step.over_floor
     );
+    if let Some(processors) = step.processors {
+        text += &format!("{:<20}{processors:>8.2}\n", "processors used");
+    }
     text + &operations(step)
 }
 
