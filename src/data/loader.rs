@@ -203,6 +203,29 @@ impl Batch {
 }
 
 #[cfg(test)]
+impl Batch {
+    /// Bytes of its lists, for the test of what is counted before.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        let starts = [
+            &self.table_start,
+            &self.shard_start,
+            &self.bag_offsets,
+            &self.use_offsets,
+        ];
+        let rows = [
+            &self.unique_rows,
+            &self.unique_table,
+            &self.bag_entries,
+            &self.uses,
+            &self.entry_bag,
+        ];
+        let ints: usize = starts.iter().chain(&rows).map(|list| list.len()).sum();
+        let floats = self.dense.len() + self.label.len() + self.scalars.len() + self.counts.len();
+        4 * (floats + ints + 2 * self.keys.capacity()) as u64
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

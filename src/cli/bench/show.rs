@@ -63,7 +63,7 @@ fn step(step: &Step) -> String {
         ratio(&step.loader)
     );
     text += &format!(
-        "{:<20}{:>8} {:>17}   {} MFLOP at {} GFLOP/s, as {} at side {}; the step takes {:.2} times as long\n",
+        "{:<20}{:>8} {:>17}   {} MFLOP at {} GFLOP/s ({}, side {}); step over it {:.2}\n",
         "floor",
         number(step.floor_ms),
         "",
@@ -73,6 +73,9 @@ fn step(step: &Step) -> String {
         step.floor_side,
         step.over_floor
     );
+    if let Some(processors) = step.processors {
+        text += &format!("{:<20}{processors:>8.2}\n", "processors used");
+    }
     text + &operations(step)
 }
 

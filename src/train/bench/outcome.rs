@@ -43,6 +43,7 @@ pub(super) fn record(
             repeated_batch_ms: median(&turn.repeated),
             floor_gflops: turn.floor_gflops,
             others: round.others,
+            processors: turn.processors,
             counted,
         }
     });
@@ -59,6 +60,7 @@ pub(super) fn record(
     let flops = step_flops(&arm.architecture, batch_size, rows.unique, frozen);
     let floor_ms = flops / (floor_gflops * 1e6);
     let costs: Vec<_> = arm.operations.iter().map(|operation| operation.cost(&rows)).collect();
+    let processors: Vec<f64> = turns.iter().filter_map(|turn| turn.processors).collect();
     let shares: Vec<f64> = rounds.iter().filter_map(|round| round.others).collect();
     let pairs = by_round.iter().filter(|round| round.counted);
     let pairs = pairs.map(|round| [round.median_ms, round.repeated_batch_ms]);
@@ -70,6 +72,7 @@ pub(super) fn record(
         steps_per_time: arm.block,
         rounds: rounds.len(),
         counted_rounds: turns.len(),
+        processors: (!processors.is_empty()).then(|| median(&processors)),
         others: (!shares.is_empty()).then(|| median(&shares)),
         examples_per_second: batch_size as f64 / times.median_ms * 1e3,
         repeated_batch_ms: repeated.median_ms,

@@ -16,6 +16,8 @@ pub struct Gauge {
     busy: f64,
     /// This process.
     own: f64,
+    /// Number of processors.
+    processors: f64,
 }
 
 impl Gauge {
@@ -26,6 +28,7 @@ impl Gauge {
     }
 
     fn of(machine: &str, process: &str) -> Option<Self> {
+        let processors = machine.lines().filter(|line| line.starts_with("cpu")).count() - 1;
         let ticks = machine.lines().next()?.strip_prefix("cpu ")?.split_whitespace();
         // user, nice, system, idle, iowait, irq, softirq, steal; what follows is counted in user already.
         let ticks: Vec<f64> = ticks.take(8).map(|tick| tick.parse().ok()).collect::<Option<_>>()?;
@@ -38,6 +41,7 @@ impl Gauge {
             all,
             busy: all - ticks.get(3)? - ticks.get(4)?,
             own: next()? + next()?,
+            processors: processors as f64,
         })
     }
 
@@ -45,6 +49,11 @@ impl Gauge {
     pub fn others_since(&self, earlier: &Self) -> f64 {
         let others = (self.busy - earlier.busy) - (self.own - earlier.own);
         (others / (self.all - earlier.all).max(1.0)).clamp(0.0, 1.0)
+    }
+
+    /// The processors that this process had since `earlier`, on average: 2.0 for two threads that never wait.
+    pub fn own_since(&self, earlier: &Self) -> f64 {
+        self.processors * (self.own - earlier.own) / (self.all - earlier.all).max(1.0)
     }
 }
 
@@ -66,12 +75,13 @@ mod tests {
 
     #[test]
     fn what_others_had_is_what_is_busy_and_not_ours() {
-        let stat = |user, idle| format!("cpu  {user} 0 10 {idle} 5 0 0 0 0 0\ncpu0 1 1 1 1\n");
+        let stat = |user, idle| format!("cpu  {user} 0 10 {idle} 5 0 0 0 0 0\ncpu0 1 1 1 1\ncpu1 1 1 1 1\nintr 1\n");
         let own = |user| format!("7 (a (b) c) R 1 1 1 0 -1 0 1 0 0 0 {user} 20 0 0 20 0\n");
         let before = Gauge::of(&stat(100, 100), &own(50)).unwrap();
         let after = Gauge::of(&stat(180, 120), &own(110)).unwrap();
         // 100 ticks: 20 idle, 60 ours.
         assert_eq!(after.others_since(&before), 0.2);
+        assert_eq!(after.own_since(&before), 1.2);
         assert_eq!(after.others_since(&after), 0.0);
         assert_eq!(Gauge::of("cpu  1 2", &own(1)), None);
         if cfg!(target_os = "linux") {

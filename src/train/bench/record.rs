@@ -45,6 +45,9 @@ pub struct Step {
     /// Rounds that count: those in which other processes had at most a twentieth of the processors, or all of them if these
     /// are fewer than five.
     pub counted_rounds: usize,
+    /// Processors that the process had during its steps, the loader's thread among them: median of the rounds that count; absent
+    /// where the system does not say.
+    pub processors: Option<f64>,
     /// Median share of the processors that other processes had, over all rounds; absent where the system does not say.
     pub others: Option<f64>,
     /// Examples a second, by the median.
@@ -123,6 +126,8 @@ pub struct Round {
     pub floor_gflops: f64,
     /// The share of the processors that other processes had meanwhile; absent where the system does not say.
     pub others: Option<f64>,
+    /// Processors that the process had during its steps; absent where the system does not say.
+    pub processors: Option<f64>,
     /// Whether the round counts.
     pub counted: bool,
 }

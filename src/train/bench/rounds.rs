@@ -68,6 +68,8 @@ pub(super) struct Turn {
     pub repeated: Vec<f64>,
     pub operations: Vec<Vec<f64>>,
     pub floor_gflops: f64,
+    /// Processors that the steps had, where that is known.
+    pub processors: Option<f64>,
 }
 
 /// A turn of every set-up, and the share of the processors that others had meanwhile, where that is known.
@@ -92,26 +94,47 @@ pub fn measure(setups: &[Setup], effort: &Effort, observer: &mut dyn Observer) -
         arms.push((arm, needs));
         sources.push(source);
     }
-    let mut floors = Vec::new();
-    for place in 0..arms.len() {
-        // One floor a device.
-        let device = |arm: &Arm| (arm.setup.config.device.clone(), arm.setup.config.threads);
-        let first = (0..place).find(|&other| device(&arms[other].0) == device(&arms[place].0));
-        floors.push(match first {
-            Some(first) => (first, None),
-            None => (place, Some(Floor::new(&mut arms[place].0.engine)?)),
-        });
-    }
+    let mut floors = Floors::new(&mut arms)?;
     let rounds = gather(&mut arms, &sources, &mut floors, effort, observer)?;
-    let products: Vec<(&str, usize)> = floors
-        .iter()
-        .filter_map(|(first, _)| Some(floors[*first].1.as_ref()?.product))
-        .collect();
     let mut steps = Vec::new();
-    for (place, ((arm, needs), product)) in arms.iter_mut().zip(products).enumerate() {
-        steps.push(record(arm, *needs, place, &rounds, product)?);
+    for (place, (arm, needs)) in arms.iter_mut().enumerate() {
+        steps.push(record(arm, *needs, place, &rounds, floors.product(place))?);
     }
     Ok(compared(steps))
+}
+
+/// One floor a device.
+struct Floors {
+    /// The floor of each set-up: a place in the list below.
+    of: Vec<usize>,
+    /// Each with the set-up whose engine it runs on.
+    floors: Vec<(usize, Floor)>,
+}
+
+impl Floors {
+    fn new(arms: &mut [(Arm, Needs)]) -> Result<Self, TrainError> {
+        let (mut of, mut floors): (Vec<usize>, Vec<(usize, Floor)>) = (Vec::new(), Vec::new());
+        for place in 0..arms.len() {
+            let device = |at: usize| (&arms[at].0.setup.config.device, arms[at].0.setup.config.threads);
+            let known = floors.iter().position(|(first, _)| device(*first) == device(place));
+            of.push(known.unwrap_or(floors.len()));
+            if known.is_none() {
+                floors.push((place, Floor::new(&mut arms[place].0.engine)?));
+            }
+        }
+        Ok(Self { of, floors })
+    }
+
+    /// FLOP/s now.
+    fn rate(&mut self, arms: &mut [(Arm, Needs)], place: usize) -> Result<f64, TrainError> {
+        let (first, floor) = &mut self.floors[self.of[place]];
+        Ok(floor.rate(&mut arms[*first].0.engine)?)
+    }
+
+    /// Whose product it is, and its side.
+    fn product(&self, place: usize) -> (&'static str, usize) {
+        self.floors[self.of[place]].1.product
+    }
 }
 
 /// What every set-up needs, and an engine for each; refuses what does not fit together.
@@ -141,7 +164,7 @@ fn needs(
 fn gather(
     arms: &mut [(Arm, Needs)],
     sources: &[Source],
-    floors: &mut [(usize, Option<Floor>)],
+    floors: &mut Floors,
     effort: &Effort,
     observer: &mut dyn Observer,
 ) -> Result<Vec<Around>, TrainError> {
@@ -172,16 +195,16 @@ fn gather(
             let begin = Instant::now();
             let before = Gauge::now();
             let mut turns: Vec<Turn> = Vec::new();
-            for (place, (arm, _)) in arms.iter_mut().enumerate() {
-                let floor_gflops = match &mut floors[place] {
-                    (_, Some(floor)) => floor.rate(&mut arm.engine)? / 1e9,
-                    (first, None) => turns[*first].floor_gflops,
-                };
+            for place in 0..arms.len() {
+                let floor_gflops = floors.rate(arms, place)? / 1e9;
+                let (arm, _) = &mut arms[place];
                 let batches = [Batches::Loader(&loaders[place]), Batches::Repeated(&repeated[place])];
                 let blocks = blocks[place];
+                let steps = Gauge::now();
                 turns.push(Turn {
                     loader: arm.steps(&batches[0], SKIPPED, blocks)?,
                     repeated: arm.steps(&batches[1], SKIPPED, blocks)?,
+                    processors: steps.zip(Gauge::now()).map(|(before, now)| now.own_since(&before)),
                     operations: take_apart(arm, &loaders[place], blocks)?,
                     floor_gflops,
                 });
