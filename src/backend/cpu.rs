@@ -75,6 +75,12 @@ pub struct Memory<T: bytemuck::Pod> {
     max_shard_elements: Option<usize>,
 }
 
+impl<T: Real> Default for Memory<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<T: Real> Memory<T> {
     /// An empty memory.
     pub fn new() -> Self {

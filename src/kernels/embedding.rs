@@ -1,6 +1,6 @@
 //! What the CPU runs where a gather and a factor, or a factor's backward pass and the step of the rows, stand side by side:
-//! the same numbers to the bit, but copies of the first factors' rows live no longer than they stay in a core's cache. On a GPU the operations run as they
-//! were written, and on the CPU too where the tables lie in several shards.
+//! the same numbers to the bit, but copies of the first factors' rows live no longer than they stay in a core's cache. On a
+//! GPU the operations run as they were written, and on the CPU too where the tables lie in several shards.
 
 use super::rule::{self, Rule};
 use super::{Operation, factor, gather, update_rows};
@@ -68,7 +68,8 @@ fn backward(before: &[Operation], rows: &update_rows::UpdateRows) -> Option<(usi
     }
     let taken = 1 + usize::from(weight.is_some());
     let (input, rows) = (*input, rows.clone());
-    Some((taken, Operation::EmbeddingBackward(Backward { input, weight, rows })))
+    let joined = Box::new(Backward { input, weight, rows });
+    Some((taken, Operation::EmbeddingBackward(joined)))
 }
 
 impl Forward {

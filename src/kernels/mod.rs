@@ -38,7 +38,7 @@ pub enum Operation {
     /// A gather and a factor in one, on the CPU
     EmbeddingForward(embedding::Forward),
     /// A factor's backward pass and the step of the rows in one, on the CPU
-    EmbeddingBackward(embedding::Backward),
+    EmbeddingBackward(Box<embedding::Backward>),
     /// Sums of bags
     PoolForward(pool::Forward),
     /// Sums over the uses of a row
