@@ -103,7 +103,8 @@ fn least_of_a_window(change: impl FnOnce(&mut Config), more: bool) -> u64 {
 
 #[test]
 fn a_step_allocates_nothing() {
-    let arms: [(&str, fn(&mut Config)); 5] = [
+    type Change = fn(&mut Config);
+    let arms: [(&str, Change); 5] = [
         ("two layers", |_| {}),
         ("single layer", |config| config.model.inner_dim = None),
         ("three layers, adagrad", |config| {
