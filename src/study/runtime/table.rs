@@ -105,7 +105,8 @@ pub fn operations(results: &RuntimeResults) -> Option<Table> {
         let cells = results.arms.iter().map(|arm| of(arm, kind));
         std::iter::once((*kind).to_owned()).chain(cells).collect()
     };
-    let names = results.arms.iter().map(|arm| arm.name.clone());
+    // On two lines, so that eight arms fit.
+    let names = results.arms.iter().map(|arm| arm.name.replacen(" (", "\n(", 1));
     Some(Table {
         header: std::iter::once("operation, ms".to_owned()).chain(names).collect(),
         rows: kinds.iter().map(row).collect(),
