@@ -81,8 +81,7 @@ fn linear_input((batch, inputs, outputs): (usize, usize, usize), gated: bool) ->
     plan.runs(Operation::LinearBackwardInput(op), outputs as f64 + 1.0)
 }
 
-/// A sum of `batch` products with relative error batch·u, and a step: for SGD 3u, for Adagrad 18u (root 9u, quotient 5u, the
-/// rest 4u) and what the sum of squares makes of the gradient's error, no more than twice that. The gradient is subtracted.
+/// A sum of `batch` products and a step along it, see docs/tolerances.md. The gradient is subtracted.
 fn linear_weight((batch, inputs, outputs): (usize, usize, usize), adagrad: bool) -> Plan {
     let name = format!("linear backward_weight {batch} × {inputs} → {outputs}, adagrad {adagrad}");
     let mut plan = Plan::new(name);
@@ -93,7 +92,7 @@ fn linear_weight((batch, inputs, outputs): (usize, usize, usize), adagrad: bool)
     let rule = |plan: &mut Plan, rows, cols: usize| match adagrad {
         true => {
             let sum = plan.input(rows, cols).buffer;
-            plan.map(sum, |s| s.abs() + 1.0);
+            plan.map(sum, |s| s.abs() + (batch * batch) as f32);
             Rule::Adagrad { sum }
         }
         false => Rule::Sgd,

@@ -241,16 +241,16 @@ fn factor_weight(sizes: Sizes, (inputs, outputs): (usize, usize), adagrad: bool)
     );
     plan.subtract(grad_y.buffer);
     let rows = sizes.tables.len() * inputs;
+    let longest = made.table_rows.iter().max().copied().unwrap_or(0).max(1) as f64;
     let weight = plan.input(rows, outputs);
     let rule = match adagrad {
         true => {
             let sum = plan.input(rows, outputs).buffer;
-            plan.map(sum, |s| s.abs() + 1.0);
+            plan.map(sum, |s| s.abs() + (longest * longest) as f32);
             Rule::Adagrad { sum }
         }
         false => Rule::Sgd,
     };
-    let longest = made.table_rows.iter().max().copied().unwrap_or(0) as f64;
     let op = factor::BackwardWeight {
         batch: made.batch,
         x,
@@ -260,7 +260,7 @@ fn factor_weight(sizes: Sizes, (inputs, outputs): (usize, usize), adagrad: bool)
         scalars: plan.floats(vec![0.0, 0.3, 0.0, 0.0]),
         rate: 1,
     };
-    let constant = if adagrad { 3.0 * longest + 22.0 } else { longest + 4.0 };
+    let constant = if adagrad { 1.5 * longest + 21.0 } else { longest + 4.0 };
     plan.runs(Operation::FactorBackwardWeight(op), constant)
 }
 
