@@ -10,6 +10,7 @@
 
 const BLOCK_ROWS: u32 = 32u;
 const BLOCK_COLS4: u32 = 1u;
+const GROUP_ROWS: u32 = BLOCK_ROWS; // of a workgroup
 override LANES: u32 = 8u;
 
 var<private> sums: array<vec4f, 32>;
@@ -20,7 +21,7 @@ fn place(group: vec3u, row_block: u32, lane: u32) -> vec2u {
 }
 
 // One term of four rows' sums, `apart` from each other; `at` and `apart` are constants.
-fn add(at: u32, apart: u32, a: vec4f, b: vec4f) {
+fn add_four(at: u32, apart: u32, a: vec4f, b: vec4f) {
     sums[at] += a.x * b;
     sums[at + apart] += a.y * b;
     sums[at + 2u * apart] += a.z * b;
@@ -29,26 +30,26 @@ fn add(at: u32, apart: u32, a: vec4f, b: vec4f) {
 
 // One term of every sum. Lane j has it of the rows j, j + 8, j + 16 and j + 24.
 fn add_spread(a: vec4f, b: vec4f) {
-    add(0u, 8u, subgroupBroadcast(a, 0u), b);
-    add(1u, 8u, subgroupBroadcast(a, 1u), b);
-    add(2u, 8u, subgroupBroadcast(a, 2u), b);
-    add(3u, 8u, subgroupBroadcast(a, 3u), b);
-    add(4u, 8u, subgroupBroadcast(a, 4u), b);
-    add(5u, 8u, subgroupBroadcast(a, 5u), b);
-    add(6u, 8u, subgroupBroadcast(a, 6u), b);
-    add(7u, 8u, subgroupBroadcast(a, 7u), b);
+    add_four(0u, 8u, subgroupBroadcast(a, 0u), b);
+    add_four(1u, 8u, subgroupBroadcast(a, 1u), b);
+    add_four(2u, 8u, subgroupBroadcast(a, 2u), b);
+    add_four(3u, 8u, subgroupBroadcast(a, 3u), b);
+    add_four(4u, 8u, subgroupBroadcast(a, 4u), b);
+    add_four(5u, 8u, subgroupBroadcast(a, 5u), b);
+    add_four(6u, 8u, subgroupBroadcast(a, 6u), b);
+    add_four(7u, 8u, subgroupBroadcast(a, 7u), b);
 }
 
 // One term of every sum. Lane j has it of the rows 4j to 4j + 3.
 fn add_side_by_side(a: vec4f, b: vec4f) {
-    add(0u, 1u, subgroupBroadcast(a, 0u), b);
-    add(4u, 1u, subgroupBroadcast(a, 1u), b);
-    add(8u, 1u, subgroupBroadcast(a, 2u), b);
-    add(12u, 1u, subgroupBroadcast(a, 3u), b);
-    add(16u, 1u, subgroupBroadcast(a, 4u), b);
-    add(20u, 1u, subgroupBroadcast(a, 5u), b);
-    add(24u, 1u, subgroupBroadcast(a, 6u), b);
-    add(28u, 1u, subgroupBroadcast(a, 7u), b);
+    add_four(0u, 1u, subgroupBroadcast(a, 0u), b);
+    add_four(4u, 1u, subgroupBroadcast(a, 1u), b);
+    add_four(8u, 1u, subgroupBroadcast(a, 2u), b);
+    add_four(12u, 1u, subgroupBroadcast(a, 3u), b);
+    add_four(16u, 1u, subgroupBroadcast(a, 4u), b);
+    add_four(20u, 1u, subgroupBroadcast(a, 5u), b);
+    add_four(24u, 1u, subgroupBroadcast(a, 6u), b);
+    add_four(28u, 1u, subgroupBroadcast(a, 7u), b);
 }
 
 // Where the rows `lane`, lane + 8, lane + 16 and lane + 24 of the block start. Rows past the last one are computed and not

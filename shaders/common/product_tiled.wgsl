@@ -13,6 +13,7 @@ const BLOCK_COLS4: u32 = 1u;
 const DEPTH: u32 = 32u;
 override SIDE4: u32 = 16u; // of a tile across the sum, in vec4s: 16 or 8
 override LANES: u32 = SIDE4 * SIDE4;
+override GROUP_ROWS: u32 = 4u * SIDE4; // of a workgroup
 
 var<private> sums: array<vec4f, 4>;
 var<workgroup> left_tile: array<vec4f, DEPTH * SIDE4>; // [k][row / 4]

@@ -30,11 +30,19 @@ pub(super) struct Joined {
 }
 
 impl Joined {
-    /// The shaders' parameter block: B, F, d, distance of the vectors, distance of the output's rows.
-    pub fn parameters(&self) -> [u32; 5] {
-        let (batch, features) = (self.bottom.rows, self.pooled.rows / self.bottom.rows);
-        let distance = self.bottom.stride() / self.lanes;
-        [batch, features, self.bottom.cols, distance, self.out.stride()].map(word)
+    /// The shaders' parameter block: B, d.
+    pub fn parameters(&self) -> [u32; 2] {
+        [self.bottom.rows, self.bottom.cols].map(word)
+    }
+
+    /// The shaders' constants: F, distance of the vectors, distance of the output's rows.
+    pub fn constants(&self) -> [(&'static str, f64); 3] {
+        let distance = if self.lanes == 4 { "WIDTH4" } else { "STRIDE" };
+        [
+            ("FEATURES", (self.pooled.rows / self.bottom.rows) as f64),
+            (distance, (self.bottom.stride() / self.lanes) as f64),
+            ("OUT_STRIDE", self.out.stride() as f64),
+        ]
     }
 
     /// The dispatch of `forward`: an invocation an element of the output.
@@ -42,7 +50,7 @@ impl Joined {
         let made = gpu.dispatch(&Call {
             shader,
             entry: "forward",
-            constants: &[],
+            constants: &self.constants(),
             parameters: &self.parameters(),
             buffers: &[
                 (1, self.bottom.buffer.into()),

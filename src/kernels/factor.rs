@@ -192,7 +192,7 @@ fn rows_by_table(
     let blocks = Blocks::new(gpu.family(), batch.capacity, result.stride() / 4);
     let count = batch.capacity / blocks.rows + batch.num_tables.min(batch.capacity);
     let block = weight.rows / batch.num_tables;
-    let sizes = [batch.num_tables, block, blocks.rows, 0, result.cols, left.cols];
+    let sizes = [block, 0, result.cols, left.cols];
     dispatch(gpu, entry, batch, sizes, [left, weight, result], 0, &[], &blocks, count)
 }
 
@@ -204,7 +204,7 @@ impl BackwardWeight {
         let count = rows.div_ceil(blocks.rows) * self.batch.num_tables;
         let matrices = [self.x, self.grad_y, self.weight];
         let entry = self.rule.entry("backward_weight_sgd", "backward_weight_adagrad");
-        let sizes = [self.batch.num_tables, rows, blocks.rows, rows, self.weight.cols, 0];
+        let sizes = [rows, rows, self.weight.cols, 0];
         let mut more: Vec<(u32, Handle)> = vec![(5, self.scalars.into())];
         more.extend(self.rule.sum().map(|sum| (6, sum.into())));
         dispatch(
@@ -221,13 +221,13 @@ impl BackwardWeight {
     }
 }
 
-/// `sizes`: tables, block, tile, rows, cols, inner of the shader's parameter block.
+/// `sizes`: block, rows, cols, inner of the shader's parameter block.
 #[expect(clippy::too_many_arguments, reason = "the shader's parameter block and its bindings")]
 fn dispatch(
     gpu: &Gpu,
     entry: &str,
     batch: &SparseBatch,
-    sizes: [usize; 6],
+    sizes: [usize; 4],
     [left, right, result]: [Matrix; 3],
     rate: usize,
     more: &[(u32, Handle)],
@@ -247,7 +247,7 @@ fn dispatch(
     gpu.dispatch(&Call {
         shader,
         entry,
-        constants: &[blocks.constant()],
+        constants: &[blocks.constant(), ("TABLES", batch.num_tables as f64)],
         parameters: &parameters.into_iter().map(word).collect::<Vec<_>>(),
         buffers: &[&buffers, more].concat(),
         workgroups: blocks.grid(count),

@@ -90,7 +90,7 @@ fn linear_weight((batch, inputs, outputs): (usize, usize, usize), adagrad: bool)
     plan.subtract(grad_y.buffer);
     let weight = plan.input(outputs, inputs);
     let bias = plan.numbers(outputs.next_multiple_of(4));
-    let mut rule = |plan: &mut Plan, rows, cols: usize| match adagrad {
+    let rule = |plan: &mut Plan, rows, cols: usize| match adagrad {
         true => {
             let sum = plan.input(rows, cols).buffer;
             plan.map(sum, |s| s.abs() + 1.0);

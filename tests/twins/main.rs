@@ -87,8 +87,8 @@ const FAULTS: [(Family, &str, &str, &str); 30] = [
     (
         Family::Tiled,
         "factor",
-        "let count = min(p.tile, ",
-        "let count = max(p.tile, ",
+        "min(GROUP_ROWS, end - first)",
+        "max(GROUP_ROWS, end - first)",
     ),
     (
         Family::Rows,
@@ -98,14 +98,9 @@ const FAULTS: [(Family, &str, &str, &str); 30] = [
     ),
     (Family::Rows, "linear", "gate[at] <= vec4f()", "gate[at] < vec4f()"),
     (Family::Rows, "linear", "result[at.x] -= rate", "result[at.x] += rate"),
-    (Family::Rows, "factor", "t * p.block * p.right4", "0u"),
+    (Family::Rows, "factor", "found.x * p.block * p.right4", "0u"),
     (Family::Rows, "pool", "counts[UNIQUE]", "max(counts[UNIQUE], 1u) - 1u"),
-    (
-        Family::Rows,
-        "interaction",
-        "j <= parameters.features; j++",
-        "j < parameters.features; j++",
-    ),
+    (Family::Rows, "interaction", "j <= FEATURES; j++", "j < FEATURES; j++"),
     (Family::Rows, "loss", "q * (1.0 / 7.0", "q * (1.0 / 70.0"),
     (Family::Rows, "loss", "b < n", "b < parameters.batch"),
     (
@@ -118,7 +113,7 @@ const FAULTS: [(Family, &str, &str, &str); 30] = [
         Family::Rows,
         "update_rows rowwise",
         "/ f32(parameters.cols)",
-        "/ f32(4u * parameters.width4)",
+        "/ f32(4u * WIDTH4)",
     ),
     (
         Family::Rows,
