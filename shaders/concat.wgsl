@@ -9,11 +9,13 @@
 
 struct Parameters {
     batch: u32, // B
-    features: u32, // F
     cols: u32, // d
-    stride: u32, // distance between the rows of bottom and pooled, in numbers
-    out_stride: u32, // distance between the rows of out, in numbers
 }
+
+// Constants, since CPU drivers divide by a variable slowly.
+override FEATURES: u32 = 1u; // F
+override STRIDE: u32 = 4u; // distance between the rows of bottom and pooled, in numbers
+override OUT_STRIDE: u32 = 4u; // distance between the rows of out, in numbers
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
 @group(0) @binding(1) var<storage, read> bottom: array<f32>;
@@ -30,15 +32,15 @@ fn forward(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let at = item(group, groups, lane);
-    let b = at / parameters.out_stride;
+    let b = at / OUT_STRIDE;
     if b >= parameters.batch { return; }
-    let col = at % parameters.out_stride;
+    let col = at % OUT_STRIDE;
     let i = col / parameters.cols;
     let within = col % parameters.cols;
     if i == 0u {
-        out[at] = bottom[b * parameters.stride + within];
-    } else if i <= parameters.features {
-        out[at] = pooled[(b * parameters.features + i - 1u) * parameters.stride + within];
+        out[at] = bottom[b * STRIDE + within];
+    } else if i <= FEATURES {
+        out[at] = pooled[(b * FEATURES + i - 1u) * STRIDE + within];
     } else {
         out[at] = 0.0;
     }
@@ -51,16 +53,16 @@ fn backward(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let at = item(group, groups, lane);
-    let within = at % parameters.stride;
-    let i = at / parameters.stride % (parameters.features + 1u);
-    let b = at / parameters.stride / (parameters.features + 1u);
+    let within = at % STRIDE;
+    let i = at / STRIDE % (FEATURES + 1u);
+    let b = at / STRIDE / (FEATURES + 1u);
     if b >= parameters.batch { return; }
     var grad = 0.0;
-    if within < parameters.cols { grad = grad_out[b * parameters.out_stride + i * parameters.cols + within]; }
+    if within < parameters.cols { grad = grad_out[b * OUT_STRIDE + i * parameters.cols + within]; }
     if i == 0u {
-        let at_bottom = b * parameters.stride + within;
+        let at_bottom = b * STRIDE + within;
         grad_bottom[at_bottom] = select(grad, 0.0, bottom[at_bottom] <= 0.0);
     } else {
-        grad_pooled[(b * parameters.features + i - 1u) * parameters.stride + within] = grad;
+        grad_pooled[(b * FEATURES + i - 1u) * STRIDE + within] = grad;
     }
 }

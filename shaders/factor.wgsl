@@ -13,9 +13,7 @@
 // Twin: src/kernels/factor.rs.
 
 struct Parameters {
-    tables: u32, // F
     block: u32, // rows of W a table: inputs
-    tile: u32, // rows of the result that a workgroup computes
     rows: u32, // of the result a table (backward_weight)
     cols: u32, // of the result
     inner: u32, // length of the sums (but for backward_weight)
@@ -25,6 +23,9 @@ struct Parameters {
     rate: u32, // which scalar
 }
 
+// F, a constant: Mesa unrolls the search up to 32 tables, and each round of one left in a loop takes it 1.5 µs.
+override TABLES: u32 = 1u;
+
 @group(0) @binding(0) var<uniform> parameters: Parameters;
 @group(0) @binding(1) var<storage, read> left: array<vec4f>;
 @group(0) @binding(2) var<storage, read> right: array<vec4f>;
@@ -33,25 +34,26 @@ struct Parameters {
 @group(0) @binding(5) var<storage, read> scalars: array<f32>;
 @group(0) @binding(6) var<storage, read_write> squares: array<vec4f>;
 
-// Block `n` of the tables' blocks of rows: which rows times which factor. `rows` is zero past the last.
+// Block `n` of the tables' blocks of rows: which rows times which factor. `rows` is zero past the last. Nothing leaves the
+// search early: then it can be unrolled.
 fn rows_of_one_table(n: u32) -> Product {
     let p = parameters;
-    var before = 0u;
-    for (var t = 0u; t < p.tables; t++) {
-        let start = table_start[t];
-        let rows = table_start[t + 1u] - start;
-        let blocks = (rows + p.tile - 1u) / p.tile;
-        if n < before + blocks {
-            let first = start + (n - before) * p.tile;
-            let count = min(p.tile, table_start[t + 1u] - first);
-            return Product(
-                count, p.cols, p.inner, first * p.left4, t * p.block * p.right4, first * p.result4,
-                p.left4, p.right4, p.result4,
-            );
-        }
+    var before = 0u; // blocks of the tables before t
+    var start = table_start[0];
+    var found = vec3u(); // table, first row, rows
+    for (var t = 0u; t < TABLES; t++) {
+        let end = table_start[t + 1u];
+        let blocks = (end - start + GROUP_ROWS - 1u) / GROUP_ROWS;
+        let first = start + (n - before) * GROUP_ROWS;
+        // Where n < before the difference wraps round and is far too large.
+        found = select(found, vec3u(t, first, min(GROUP_ROWS, end - first)), n - before < blocks);
         before += blocks;
+        start = end;
     }
-    return Product(0u, p.cols, 0u, 0u, 0u, 0u, p.left4, p.right4, p.result4);
+    return Product(
+        found.z, p.cols, p.inner, found.y * p.left4, found.x * p.block * p.right4, found.y * p.result4,
+        p.left4, p.right4, p.result4,
+    );
 }
 
 @compute @workgroup_size(LANES)
@@ -83,11 +85,11 @@ struct Weight {
 
 fn weight_of_one_table(n: u32) -> Weight {
     let q = parameters;
-    let blocks = (q.rows + q.tile - 1u) / q.tile;
-    let t = min(n / blocks, q.tables - 1u);
+    let blocks = (q.rows + GROUP_ROWS - 1u) / GROUP_ROWS;
+    let t = min(n / blocks, TABLES - 1u);
     let start = table_start[t];
     let p = Product(
-        select(0u, q.rows, n / blocks < q.tables), q.cols, table_start[t + 1u] - start,
+        select(0u, q.rows, n / blocks < TABLES), q.cols, table_start[t + 1u] - start,
         start * q.left4, start * q.right4, t * q.rows * q.result4, q.left4, q.right4, q.result4,
     );
     return Weight(p, n % blocks);

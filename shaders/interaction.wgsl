@@ -9,11 +9,13 @@
 
 struct Parameters {
     batch: u32, // B
-    features: u32, // F
     cols: u32, // d
-    width4: u32, // distance between the rows of bottom and pooled, in vec4s
-    out_stride: u32, // distance between the rows of out, in numbers
 }
+
+// Constants, since CPU drivers divide by a variable slowly.
+override FEATURES: u32 = 1u; // F
+override WIDTH4: u32 = 1u; // distance between the rows of bottom and pooled, in vec4s
+override OUT_STRIDE: u32 = 4u; // distance between the rows of out, in numbers
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
 @group(0) @binding(1) var<storage, read> bottom: array<vec4f>;
@@ -25,8 +27,8 @@ struct Parameters {
 
 // vec4 `col4` of vᵢ of example b.
 fn vector(b: u32, i: u32, col4: u32) -> vec4f {
-    if i == 0u { return bottom[b * parameters.width4 + col4]; }
-    return pooled[(b * parameters.features + i - 1u) * parameters.width4 + col4];
+    if i == 0u { return bottom[b * WIDTH4 + col4]; }
+    return pooled[(b * FEATURES + i - 1u) * WIDTH4 + col4];
 }
 
 // Where row i of the strict lower triangle starts.
@@ -50,22 +52,22 @@ fn forward(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let at = item(group, groups, lane);
-    let b = at / parameters.out_stride;
+    let b = at / OUT_STRIDE;
     if b >= parameters.batch { return; }
-    let col = at % parameters.out_stride;
+    let col = at % OUT_STRIDE;
     if col < parameters.cols {
-        out[at] = bottom[b * parameters.width4 + col / 4u][col % 4u];
+        out[at] = bottom[b * WIDTH4 + col / 4u][col % 4u];
         return;
     }
     let p = col - parameters.cols;
-    if p >= triangle(parameters.features + 1u) {
+    if p >= triangle(FEATURES + 1u) {
         out[at] = 0.0;
         return;
     }
     let i = triangle_row(p);
     let j = p - triangle(i);
     var sum = vec4f();
-    for (var col4 = 0u; col4 < parameters.width4; col4++) { sum += vector(b, i, col4) * vector(b, j, col4); }
+    for (var col4 = 0u; col4 < WIDTH4; col4++) { sum += vector(b, i, col4) * vector(b, j, col4); }
     out[at] = (sum.x + sum.y) + (sum.z + sum.w);
 }
 
@@ -76,11 +78,11 @@ fn backward(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let at = item(group, groups, lane);
-    let col4 = at % parameters.width4;
-    let i = at / parameters.width4 % (parameters.features + 1u);
-    let b = at / parameters.width4 / (parameters.features + 1u);
+    let col4 = at % WIDTH4;
+    let i = at / WIDTH4 % (FEATURES + 1u);
+    let b = at / WIDTH4 / (FEATURES + 1u);
     if b >= parameters.batch { return; }
-    let head = b * parameters.out_stride;
+    let head = b * OUT_STRIDE;
     let products = head + parameters.cols;
     var sum = vec4f();
     if i == 0u {
@@ -89,13 +91,13 @@ fn backward(
         }
     }
     for (var j = 0u; j < i; j++) { sum += grad_out[products + triangle(i) + j] * vector(b, j, col4); }
-    for (var j = i + 1u; j <= parameters.features; j++) {
+    for (var j = i + 1u; j <= FEATURES; j++) {
         sum += grad_out[products + triangle(j) + i] * vector(b, j, col4);
     }
     if i == 0u {
-        let v = bottom[b * parameters.width4 + col4];
-        grad_bottom[b * parameters.width4 + col4] = select(sum, vec4f(), v <= vec4f());
+        let v = bottom[b * WIDTH4 + col4];
+        grad_bottom[b * WIDTH4 + col4] = select(sum, vec4f(), v <= vec4f());
     } else {
-        grad_pooled[(b * parameters.features + i - 1u) * parameters.width4 + col4] = sum;
+        grad_pooled[(b * FEATURES + i - 1u) * WIDTH4 + col4] = sum;
     }
 }

@@ -7,11 +7,12 @@
 // Twin: src/kernels/pool.rs.
 
 struct Parameters {
-    segments: u32, // bags (forward)
-    width4: u32, // distance between rows, in vec4s
+    segments: u32, // bags (forward), the most unique rows (backward)
 }
 
 const UNIQUE: u32 = 1u; // layout::UNIQUE
+
+override WIDTH4: u32 = 1u; // distance between rows, in vec4s: a constant, since CPU drivers divide by it slowly
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
 @group(0) @binding(1) var<storage, read> rows: array<vec4f>;
@@ -21,12 +22,12 @@ const UNIQUE: u32 = 1u; // layout::UNIQUE
 @group(0) @binding(5) var<storage, read> counts: array<u32>;
 
 fn sum_segment(i: u32, segments: u32) {
-    let segment = i / parameters.width4;
+    let segment = i / WIDTH4;
     if segment >= segments { return; }
-    let col4 = i % parameters.width4;
+    let col4 = i % WIDTH4;
     let end = offsets[segment + 1u];
     var sum = vec4f();
-    for (var e = offsets[segment]; e < end; e++) { sum += rows[entries[e] * parameters.width4 + col4]; }
+    for (var e = offsets[segment]; e < end; e++) { sum += rows[entries[e] * WIDTH4 + col4]; }
     sums[i] = sum;
 }
 
@@ -45,5 +46,5 @@ fn backward(
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    sum_segment(item(group, groups, lane), counts[UNIQUE]);
+    sum_segment(item(group, groups, lane), min(counts[UNIQUE], parameters.segments));
 }

@@ -12,10 +12,11 @@
 struct Parameters {
     shard: u32,
     first_row: u32, // global number of the shard's first row
-    width4: u32, // distance between rows, in vec4s
     cols: u32, // numbers of a row, without padding
     rate: u32, // which scalar
 }
+
+override WIDTH4: u32 = 1u; // distance between rows, in vec4s: a constant, since CPU drivers divide by it slowly
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
 @group(0) @binding(1) var<storage, read_write> table: array<vec4f>;
@@ -38,11 +39,11 @@ fn sgd(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let i = item(group, groups, lane);
-    let u = unique(i / parameters.width4);
+    let u = unique(i / WIDTH4);
     if u.y == 0u { return; }
-    let col4 = i % parameters.width4;
-    let at = (unique_rows[u.x] - parameters.first_row) * parameters.width4 + col4;
-    table[at] -= scalars[parameters.rate] * grad[u.x * parameters.width4 + col4];
+    let col4 = i % WIDTH4;
+    let at = (unique_rows[u.x] - parameters.first_row) * WIDTH4 + col4;
+    table[at] -= scalars[parameters.rate] * grad[u.x * WIDTH4 + col4];
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -52,11 +53,11 @@ fn adagrad(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let i = item(group, groups, lane);
-    let u = unique(i / parameters.width4);
+    let u = unique(i / WIDTH4);
     if u.y == 0u { return; }
-    let col4 = i % parameters.width4;
-    let at = (unique_rows[u.x] - parameters.first_row) * parameters.width4 + col4;
-    let g = grad[u.x * parameters.width4 + col4];
+    let col4 = i % WIDTH4;
+    let at = (unique_rows[u.x] - parameters.first_row) * WIDTH4 + col4;
+    let g = grad[u.x * WIDTH4 + col4];
     let s = squares[at] + g * g;
     squares[at] = s;
     table[at] -= adagrad_step(g, s, scalars[parameters.rate]);
@@ -70,14 +71,14 @@ fn rowwise_adagrad(
 ) {
     let u = unique(item(group, groups, lane));
     if u.y == 0u { return; }
-    let start = u.x * parameters.width4;
+    let start = u.x * WIDTH4;
     var sum = vec4f();
-    for (var col4 = 0u; col4 < parameters.width4; col4++) { sum += grad[start + col4] * grad[start + col4]; }
+    for (var col4 = 0u; col4 < WIDTH4; col4++) { sum += grad[start + col4] * grad[start + col4]; }
     let row = unique_rows[u.x] - parameters.first_row;
     let s = squares[row].x + ((sum.x + sum.y) + (sum.z + sum.w)) / f32(parameters.cols);
     squares[row] = vec4f(s, 0.0, 0.0, 0.0);
     let rate = scalars[parameters.rate] / (sqrt(s) + EPSILON);
-    for (var col4 = 0u; col4 < parameters.width4; col4++) {
-        table[row * parameters.width4 + col4] -= rate * grad[start + col4];
+    for (var col4 = 0u; col4 < WIDTH4; col4++) {
+        table[row * WIDTH4 + col4] -= rate * grad[start + col4];
     }
 }

@@ -2,7 +2,7 @@
 
 mod drivers;
 
-use mlet::backend::gpu::{Gpu, GpuError, Options, Program, Upload};
+use mlet::backend::gpu::{Family, Gpu, GpuError, Options, Program, Upload};
 use mlet::backend::{Allocate, Floats, Matrix};
 use mlet::kernels::rule::Rule;
 use mlet::kernels::{Operation, linear, program};
@@ -210,4 +210,20 @@ fn a_lost_device_is_an_error_and_not_a_panic() {
             "{driver}: {errors:?}"
         );
     });
+}
+
+#[test]
+fn a_timing_finds_that_a_cpu_driver_is_no_gpu() {
+    let _turn = drivers::turn();
+    for adapter in drivers::all() {
+        let mut gpu = Gpu::open(&adapter, Options::default()).unwrap();
+        let before = gpu.family();
+        let found = gpu.time_families().unwrap();
+        eprintln!("{}: {found:?} by a timing", adapter.description.label());
+        assert_eq!(gpu.family(), before, "a timing changes nothing");
+        // Three to seven times as fast there; on the others the families lie closer together.
+        if adapter.description.known_as == Some("lavapipe") {
+            assert_ne!(found, Family::Tiled);
+        }
+    }
 }

@@ -8,7 +8,7 @@ fn every_shader_is_valid() {
     for shader in shaders::ALL {
         let module = naga::front::wgsl::parse_str(shader.source)
             .unwrap_or_else(|error| panic!("{}: {}", shader.name, error.emit_to_string(shader.source)));
-        let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
+        let mut validator = Validator::new(ValidationFlags::all(), Capabilities::SUBGROUP);
         let valid = validator.validate(&module);
         valid.unwrap_or_else(|error| panic!("{}: {}", shader.name, error.emit_to_string(shader.source)));
         assert!(!module.entry_points.is_empty(), "{} has no entry point", shader.name);
@@ -19,7 +19,7 @@ fn every_shader_is_valid() {
 fn no_entry_point_uses_more_storage_buffers_than_every_adapter_has() {
     for shader in shaders::ALL {
         let module = naga::front::wgsl::parse_str(shader.source).expect("checked above");
-        let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
+        let mut validator = Validator::new(ValidationFlags::all(), Capabilities::SUBGROUP);
         let info = validator.validate(&module).expect("checked above");
         for (index, entry) in module.entry_points.iter().enumerate() {
             let uses = info.get_entry_point(index);

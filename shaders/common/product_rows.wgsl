@@ -8,6 +8,7 @@
 
 const BLOCK_ROWS: u32 = 16u;
 const BLOCK_COLS4: u32 = 2u;
+const GROUP_ROWS: u32 = BLOCK_ROWS; // of a workgroup
 override LANES: u32 = 8u;
 
 var<private> sums: array<vec4f, 32>;

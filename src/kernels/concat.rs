@@ -79,11 +79,12 @@ impl Forward {
 impl Backward {
     /// The dispatch of `backward`.
     pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
+        let joined = joined(self.grad_bottom, self.grad_pooled, self.grad_out);
         gpu.dispatch(&Call {
             shader: &shaders::CONCAT,
             entry: "backward",
-            constants: &[],
-            parameters: &joined(self.grad_bottom, self.grad_pooled, self.grad_out).parameters(),
+            constants: &joined.constants(),
+            parameters: &joined.parameters(),
             buffers: &[
                 (1, self.bottom.buffer.into()),
                 (4, self.grad_out.buffer.into()),

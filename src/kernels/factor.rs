@@ -1,10 +1,10 @@
 //! One further factor of every table's product (Ghaemmaghami et al. 2020, Eq. 2): `y[u] = x[u]·W[table(u)]`, computed once a
 //! unique row. The factors of all tables lie in one matrix, table t's block in rows `t·inputs..(t+1)·inputs`.
 
-use super::encode::{Blocks, word};
+use super::encode::word;
 use super::rule::{self, Rule};
 use crate::backend::cpu::{Memory, Real};
-use crate::backend::gpu::{Call, Dispatch, Family, Gpu, GpuError, Handle, shaders};
+use crate::backend::gpu::{Blocks, Call, Dispatch, Gpu, GpuError, Handle, shaders};
 use crate::backend::layout::UNIQUE;
 use crate::backend::product::{Form, View, product};
 use crate::backend::{Floats, Matrix, SparseBatch};
@@ -189,22 +189,22 @@ fn rows_by_table(
     weight: Matrix,
     result: Matrix,
 ) -> Result<Vec<Dispatch>, GpuError> {
-    let blocks = Blocks::new(gpu.family(), result.stride() / 4);
+    let blocks = Blocks::new(gpu.family(), batch.capacity, result.stride() / 4);
     let count = batch.capacity / blocks.rows + batch.num_tables.min(batch.capacity);
     let block = weight.rows / batch.num_tables;
-    let sizes = [batch.num_tables, block, blocks.rows, 0, result.cols, left.cols];
+    let sizes = [block, 0, result.cols, left.cols];
     dispatch(gpu, entry, batch, sizes, [left, weight, result], 0, &[], &blocks, count)
 }
 
 impl BackwardWeight {
     /// The dispatch of `backward_weight_sgd` or `backward_weight_adagrad`.
     pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
-        let blocks = Blocks::new(gpu.family(), self.weight.stride() / 4);
+        let blocks = Blocks::new(gpu.family(), self.weight.rows, self.weight.stride() / 4);
         let rows = self.weight.rows / self.batch.num_tables;
         let count = rows.div_ceil(blocks.rows) * self.batch.num_tables;
         let matrices = [self.x, self.grad_y, self.weight];
         let entry = self.rule.entry("backward_weight_sgd", "backward_weight_adagrad");
-        let sizes = [self.batch.num_tables, rows, blocks.rows, rows, self.weight.cols, 0];
+        let sizes = [rows, rows, self.weight.cols, 0];
         let mut more: Vec<(u32, Handle)> = vec![(5, self.scalars.into())];
         more.extend(self.rule.sum().map(|sum| (6, sum.into())));
         dispatch(
@@ -221,23 +221,21 @@ impl BackwardWeight {
     }
 }
 
-/// `sizes`: tables, block, tile, rows, cols, inner of the shader's parameter block.
+/// `sizes`: block, rows, cols, inner of the shader's parameter block.
 #[expect(clippy::too_many_arguments, reason = "the shader's parameter block and its bindings")]
 fn dispatch(
     gpu: &Gpu,
     entry: &str,
     batch: &SparseBatch,
-    sizes: [usize; 6],
+    sizes: [usize; 4],
     [left, right, result]: [Matrix; 3],
     rate: usize,
     more: &[(u32, Handle)],
     blocks: &Blocks,
     count: usize,
 ) -> Result<Vec<Dispatch>, GpuError> {
-    let shader = match gpu.family() {
-        Family::Tiled => &shaders::FACTOR_TILED,
-        Family::Rows => &shaders::FACTOR_ROWS,
-    };
+    let family = gpu.family();
+    let shader = family.of(&shaders::FACTOR_TILED, &shaders::FACTOR_ROWS, &shaders::FACTOR_LANES);
     let strides = [left, right, result].map(|matrix| matrix.stride() / 4);
     let parameters = [&sizes[..], &strides, &[rate]].concat();
     let buffers = [
@@ -249,7 +247,7 @@ fn dispatch(
     gpu.dispatch(&Call {
         shader,
         entry,
-        constants: &[blocks.lanes()],
+        constants: &[blocks.constant(), ("TABLES", batch.num_tables as f64)],
         parameters: &parameters.into_iter().map(word).collect::<Vec<_>>(),
         buffers: &[&buffers, more].concat(),
         workgroups: blocks.grid(count),

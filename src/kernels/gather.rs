@@ -60,8 +60,8 @@ impl Forward {
             gpu.dispatch(&Call {
                 shader: &shaders::GATHER,
                 entry: "forward",
-                constants: &[],
-                parameters: &[index, shard.first_row, width4].map(word),
+                constants: &[("WIDTH4", width4 as f64)],
+                parameters: &[index, shard.first_row].map(word),
                 buffers: &[
                     (1, shard.buffer.into()),
                     (2, self.batch.unique_rows.into()),

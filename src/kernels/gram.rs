@@ -5,9 +5,9 @@
 //! hold 48 bits of it; the GPU sums in f32, in blocks, and leaves one. [`Gram::roundings_cpu`] and [`Gram::roundings_gpu`] say
 //! what that costs.
 
-use super::encode::{Blocks, word};
+use super::encode::word;
 use crate::backend::cpu::{Memory, Real};
-use crate::backend::gpu::{Call, Dispatch, Family, Gpu, GpuError, Handle, grid, shaders};
+use crate::backend::gpu::{Blocks, Call, Dispatch, Gpu, GpuError, Handle, grid, shaders};
 use crate::backend::product::{Form, View, product};
 use crate::backend::{Floats, Matrix, stride};
 use pulp::{Arch, Simd, WithSimd};
@@ -330,7 +330,7 @@ impl Gram {
     ) -> Result<(), GpuError> {
         let m = self.gram.cols;
         let (k4, m4) = (stride(self.cols) / 4, self.gram.stride() / 4);
-        let tiles = Blocks::new(gpu.family(), m4);
+        let tiles = Blocks::new(gpu.family(), rows.len(), m4);
         let blocks = rows.len().div_ceil(BLOCK_ROWS);
         let length = m * m4;
         let (own, scratched) = ([rows.start, k4], [0, m4]); // first row and distance of the rows in either buffer
@@ -339,19 +339,17 @@ impl Gram {
             let sizes = [first, rows.len(), self.cols, m, left4, m4, m4, right, result];
             [&sizes[..], &[BLOCK_ROWS, tiles.rows, length, onto.into()]].concat()
         };
-        let lanes = [tiles.lanes()];
+        let constants = [tiles.constant()];
         let mut call =
             |entry: &str, parameters: Vec<usize>, left: Floats, right: Option<Floats>, result: Floats, workgroups| {
-                let shader = match gpu.family() {
-                    Family::Tiled => &shaders::GRAM_TILED,
-                    Family::Rows => &shaders::GRAM_ROWS,
-                };
+                let family = gpu.family();
+                let shader = family.of(&shaders::GRAM_TILED, &shaders::GRAM_ROWS, &shaders::GRAM_LANES);
                 let mut buffers: Vec<(u32, Handle)> = vec![(1, left.into()), (3, result.into())];
                 buffers.extend(right.map(|right| (2, right.into())));
                 out.push(gpu.dispatch(&Call {
                     shader,
                     entry,
-                    constants: if right.is_some() { &lanes } else { &[] },
+                    constants: if right.is_some() { &constants } else { &[] },
                     parameters: &parameters.into_iter().map(word).collect::<Vec<_>>(),
                     buffers: &buffers,
                     workgroups,

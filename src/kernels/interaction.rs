@@ -167,11 +167,12 @@ impl Forward {
 impl Backward {
     /// The dispatch of `backward`.
     pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
+        let joined = joined(self.bottom, self.pooled, self.grad_out);
         gpu.dispatch(&Call {
             shader: &shaders::INTERACTION,
             entry: "backward",
-            constants: &[],
-            parameters: &joined(self.bottom, self.pooled, self.grad_out).parameters(),
+            constants: &joined.constants(),
+            parameters: &joined.parameters(),
             buffers: &[
                 (1, self.bottom.buffer.into()),
                 (2, self.pooled.buffer.into()),

@@ -1,9 +1,9 @@
 //! A fully connected layer: y = act(x·wᵀ + b), with w (out, in) as in PyTorch.
 
-use super::encode::{self, word};
+use super::encode::word;
 use super::rule::{self, Rule};
 use crate::backend::cpu::{Memory, Real};
-use crate::backend::gpu::{Call, Dispatch, Family, Gpu, GpuError, Handle, shaders};
+use crate::backend::gpu::{Blocks, Call, Dispatch, Gpu, GpuError, Handle, shaders};
 use crate::backend::product::{Form, PANEL, View, pack, packed_len, product, product_packed, rows_a_task};
 use crate::backend::{Floats, Matrix};
 use pulp::Arch;
@@ -290,10 +290,8 @@ impl BackwardWeight {
 }
 
 fn shader(gpu: &Gpu) -> &'static shaders::Shader {
-    match gpu.family() {
-        Family::Tiled => &shaders::LINEAR_TILED,
-        Family::Rows => &shaders::LINEAR_ROWS,
-    }
+    let family = gpu.family();
+    family.of(&shaders::LINEAR_TILED, &shaders::LINEAR_ROWS, &shaders::LINEAR_LANES)
 }
 
 /// What a product works on: the shader's parameter block.
@@ -333,12 +331,12 @@ fn dispatch(
         rate,
     } = sizes;
     let width4 = result.stride() / 4;
-    let blocks = encode::Blocks::new(gpu.family(), width4);
+    let blocks = Blocks::new(gpu.family(), result.rows, width4);
     let buffers: Vec<(u32, Handle)> = buffers.iter().map(|&(at, buffer)| (at, buffer.into())).collect();
     gpu.dispatch(&Call {
         shader: shader(gpu),
         entry,
-        constants: &[constants, &[blocks.lanes()]].concat(),
+        constants: &[constants, &[blocks.constant()]].concat(),
         parameters: &[result.rows, result.cols, inner, left4, right4, width4, rate].map(word),
         buffers: &buffers,
         workgroups: blocks.grid(result.rows.div_ceil(blocks.rows)),

@@ -88,8 +88,8 @@ impl Forward {
         gpu.dispatch(&Call {
             shader: &shaders::POOL,
             entry: "forward",
-            constants: &[],
-            parameters: &[self.batch.num_bags, width4].map(word),
+            constants: &[("WIDTH4", width4 as f64)],
+            parameters: &[word(self.batch.num_bags)],
             buffers: &[
                 (1, self.y.buffer.into()),
                 (2, self.batch.bag_offsets.into()),
@@ -109,8 +109,8 @@ impl Backward {
         gpu.dispatch(&Call {
             shader: &shaders::POOL,
             entry: "backward",
-            constants: &[],
-            parameters: &[0, width4].map(word),
+            constants: &[("WIDTH4", width4 as f64)],
+            parameters: &[word(self.batch.capacity)],
             buffers: &[
                 (1, self.grad_pooled.buffer.into()),
                 (2, self.batch.use_offsets.into()),

@@ -167,8 +167,8 @@ impl UpdateRows {
             gpu.dispatch(&Call {
                 shader: &shaders::UPDATE_ROWS,
                 entry,
-                constants: &[],
-                parameters: &[index, shard.first_row, width4, self.tables.cols, self.rate].map(word),
+                constants: &[("WIDTH4", width4 as f64)],
+                parameters: &[index, shard.first_row, self.tables.cols, self.rate].map(word),
                 buffers: &buffers,
                 workgroups: items(self.batch.capacity.min(shard.rows) * items_a_row),
             })

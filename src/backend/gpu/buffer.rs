@@ -145,8 +145,10 @@ impl Gpu {
         for (index, chunk) in words.chunks((CHUNK_BYTES / 4) as usize).enumerate() {
             let offset = start as u64 * 4 + index as u64 * CHUNK_BYTES;
             self.queue.write_buffer(buffer, offset, bytemuck::cast_slice(chunk));
-            if words.len() as u64 * 4 > CHUNK_BYTES {
-                // Staged copies pile up until the device has taken them.
+            // Staged copies pile up until the device has taken them, those of many small writes too.
+            self.staged_bytes += chunk.len() as u64 * 4;
+            if self.staged_bytes >= CHUNK_BYTES {
+                self.staged_bytes = 0;
                 self.queue.submit([]);
                 let _ = self.device.poll(wgpu::PollType::wait_indefinitely());
             }

@@ -3,27 +3,20 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
-use super::adapter::{Adapter, Description, Kind};
+use super::adapter::{Adapter, Description};
 use super::buffer::Buffers;
+use super::family::{self, Family};
 use super::pipeline::Pipelines;
 use super::submit::Submission;
 use super::{GpuError, Upload};
 use crate::backend::gpu::Program;
 use crate::backend::{Allocate, Floats, Ints};
 
-/// Which matrix products run: what is fastest on a GPU is the slowest on a CPU driver, and the other way round.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Family {
-    /// Tiles in workgroup memory, for GPUs.
-    Tiled,
-    /// No workgroup memory, a block of 16 × 8 numbers an invocation, rows uniform in a workgroup: for CPU drivers.
-    Rows,
-}
-
 /// What may be chosen when a device is opened.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
-    /// The products; `None` chooses by the adapter's type.
+    /// The products; `None` chooses by the adapter's type, and where that says nothing by a timing that is remembered.
+    /// [`Family::Lanes`] is [`Family::Rows`] on a device whose subgroups are not of eight.
     pub family: Option<Family>,
     /// The most bytes of a shard of the tables; `None` takes the adapter's limit. Tests set it low.
     pub max_shard_bytes: Option<u64>,
@@ -42,11 +35,17 @@ pub struct Gpu {
     pub(super) queue: wgpu::Queue,
     faults: Faults,
     family: Family,
+    pub(super) eight_lanes: bool,
     max_shard_bytes: u64,
     pub(super) buffers: Buffers,
+    /// Bytes written since the device last took them.
+    pub(super) staged_bytes: u64,
     pub(super) pipelines: Pipelines,
     pub(super) submission: Submission,
 }
+
+/// What a device is asked for, as far as its adapter has it: timestamps, and broadcasts within a subgroup.
+const FEATURES: wgpu::Features = wgpu::Features::TIMESTAMP_QUERY.union(wgpu::Features::SUBGROUP);
 
 /// What the shaders need: limit, its name, the least value.
 fn needs(limits: &wgpu::Limits) -> [(u64, &'static str, u64); 4] {
@@ -93,7 +92,7 @@ impl Gpu {
         }
         let request = adapter.inner.request_device(&wgpu::DeviceDescriptor {
             label: Some("mlet"),
-            required_features: adapter.inner.features() & super::timing::FEATURES,
+            required_features: adapter.inner.features() & FEATURES,
             required_limits: limits.clone(),
             ..Default::default()
         });
@@ -102,22 +101,32 @@ impl Gpu {
             reason: error.to_string(),
         })?;
         let faults = Faults::watch(&device);
-        let family = options.family.unwrap_or(match description.kind {
-            Kind::Software => Family::Rows,
-            _ => Family::Tiled,
-        });
+        let eight_lanes = family::has_eight_lanes(&adapter.inner);
         let bindable = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-        Ok(Self {
-            family,
+        let chosen = options
+            .family
+            .or_else(|| family::by_kind(description.kind, eight_lanes));
+        let mut gpu = Self {
+            family: match chosen {
+                Some(Family::Lanes) if !eight_lanes => Family::Rows,
+                chosen => chosen.unwrap_or(Family::Tiled),
+            },
+            eight_lanes,
             max_shard_bytes: options.max_shard_bytes.unwrap_or(bindable).min(bindable),
             buffers: Buffers::new(description.label(), bindable),
+            staged_bytes: 0,
             pipelines: Pipelines::new(options.break_shaders),
             submission: Submission::default(),
             description,
             device,
             queue,
             faults,
-        })
+        };
+        if chosen.is_none() {
+            let (folder, description) = (family::cache_folder(), gpu.description.clone());
+            gpu.family = family::remembered_or(folder.as_deref(), &description, || gpu.time_families())?;
+        }
+        Ok(gpu)
     }
 
     /// What is known of the adapter.

@@ -6,6 +6,7 @@ mod buffer;
 mod choice;
 mod device;
 mod error;
+mod family;
 mod hint;
 mod pipeline;
 mod program;
@@ -16,8 +17,9 @@ mod timing;
 pub use adapter::{Adapter, Description, Kind, adapters};
 pub use buffer::Handle;
 pub use choice::{choose, pick};
-pub use device::{Family, Gpu, Options};
+pub use device::{Gpu, Options};
 pub use error::GpuError;
+pub use family::{Blocks, Family};
 pub use pipeline::{Call, MAX_WORKGROUPS, grid};
 pub use program::{Dispatch, Program, Upload};
 

@@ -37,6 +37,16 @@ pub const LINEAR_ROWS: Shader = shader!(
     "common/product_step.wgsl",
     "common/product_rows.wgsl"
 );
+/// Fully connected layers, for CPU drivers with subgroups of eight.
+pub const LINEAR_LANES: Shader = shader!(
+    "linear/lanes",
+    "linear.wgsl",
+    "common/item.wgsl",
+    "common/step.wgsl",
+    "common/product.wgsl",
+    "common/product_step.wgsl",
+    "common/product_lanes.wgsl"
+);
 /// Factors of the tables, for GPUs.
 pub const FACTOR_TILED: Shader = shader!(
     "factor/tiled",
@@ -54,6 +64,15 @@ pub const FACTOR_ROWS: Shader = shader!(
     "common/product.wgsl",
     "common/product_step.wgsl",
     "common/product_rows.wgsl"
+);
+/// Factors of the tables, for CPU drivers with subgroups of eight.
+pub const FACTOR_LANES: Shader = shader!(
+    "factor/lanes",
+    "factor.wgsl",
+    "common/step.wgsl",
+    "common/product.wgsl",
+    "common/product_step.wgsl",
+    "common/product_lanes.wgsl"
 );
 /// Unique rows of the tables.
 pub const GATHER: Shader = shader!("gather", "gather.wgsl", "common/item.wgsl");
@@ -86,13 +105,22 @@ pub const GRAM_ROWS: Shader = shader!(
     "common/product.wgsl",
     "common/product_rows.wgsl"
 );
+/// Gram matrices of the tables, for CPU drivers with subgroups of eight.
+pub const GRAM_LANES: Shader = shader!(
+    "gram/lanes",
+    "gram.wgsl",
+    "common/product.wgsl",
+    "common/product_lanes.wgsl"
+);
 
 /// Every shader, for the tests.
-pub const ALL: [Shader; 12] = [
+pub const ALL: [Shader; 15] = [
     LINEAR_TILED,
     LINEAR_ROWS,
+    LINEAR_LANES,
     FACTOR_TILED,
     FACTOR_ROWS,
+    FACTOR_LANES,
     GATHER,
     POOL,
     INTERACTION,
@@ -101,4 +129,5 @@ pub const ALL: [Shader; 12] = [
     UPDATE_ROWS,
     GRAM_TILED,
     GRAM_ROWS,
+    GRAM_LANES,
 ];

@@ -4,9 +4,6 @@ use super::GpuError;
 use super::device::Gpu;
 use super::program::{Program, Upload};
 
-/// What a device is asked for, as far as its adapter has it.
-pub(super) const FEATURES: wgpu::Features = wgpu::Features::TIMESTAMP_QUERY;
-
 impl Gpu {
     /// Runs a step as [`Gpu::enqueue`] does, but with a pass of its own for every operation, and waits. Gives the seconds of
     /// each operation; `None` where the driver has no timestamps (the step has run all the same), or where there are more
@@ -16,7 +13,10 @@ impl Gpu {
     /// What the device has reported.
     pub fn timed(&mut self, uploads: &[Upload<'_>], program: &Program) -> Result<Option<Vec<f64>>, GpuError> {
         let count = 2 * program.operations.len() as u32;
-        if !self.device.features().contains(FEATURES) || count == 0 || count > wgpu::QUERY_SET_MAX_QUERIES {
+        if !self.device.features().contains(wgpu::Features::TIMESTAMP_QUERY)
+            || count == 0
+            || count > wgpu::QUERY_SET_MAX_QUERIES
+        {
             self.enqueue(uploads, program)?;
             self.finish()?;
             return Ok(None);
