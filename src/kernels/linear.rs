@@ -9,6 +9,8 @@ use crate::backend::{Floats, Matrix};
 use pulp::Arch;
 use rayon::prelude::*;
 
+/// Numbers of a weight that one thread packs.
+const PACKED_ALONE: usize = 1 << 15;
 /// Rows of a weight that one task steps, for a batch that lies in a core's cache.
 const WEIGHT_ROWS: usize = 32;
 /// The most rows of a weight that one task steps. A greater batch is read from far away once a task.
@@ -41,16 +43,7 @@ impl Forward {
             memory.floats(self.weight.buffer),
             memory.floats(self.bias),
         );
-        panels
-            .par_chunks_mut(PANEL * self.weight.cols)
-            .zip(weight.par_chunks(PANEL * self.weight.stride()))
-            .for_each(|(panel, rows)| {
-                let rows_here = 0..rows.len() / self.weight.stride();
-                pack(
-                    panel,
-                    View::rows_of(rows, rows_here, self.weight.cols, self.weight.stride()),
-                );
-            });
+        self.pack(&mut panels, weight);
         let (cols, stride) = (self.y.cols, self.y.stride());
         let rows = rows_a_task(self.y.rows);
         y.par_chunks_mut(rows * stride).enumerate().for_each(|(chunk, y)| {
@@ -61,6 +54,18 @@ impl Forward {
         });
         memory.put_scratch(panels);
         memory.put(self.y.buffer, y);
+    }
+
+    /// w in panels, by all threads unless that takes longer than waking them.
+    fn pack<T: Real>(&self, panels: &mut [T], weight: &[T]) {
+        let (cols, stride) = (self.weight.cols, self.weight.stride());
+        let one =
+            |(panel, rows): (&mut [T], &[T])| pack(panel, View::rows_of(rows, 0..rows.len() / stride, cols, stride));
+        let (length, rows) = (PANEL * cols, PANEL * stride);
+        match self.weight.padded_len() {
+            ..=PACKED_ALONE => panels.chunks_mut(length).zip(weight.chunks(rows)).for_each(one),
+            _ => panels.par_chunks_mut(length).zip(weight.par_chunks(rows)).for_each(one),
+        }
     }
 
     /// y = act(y + b), row by row.
