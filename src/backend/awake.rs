@@ -75,7 +75,7 @@ mod tests {
     fn the_work_is_done_once_on_any_number_of_threads_and_a_panic_ends_it() {
         for threads in 1..5 {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let sum = pool.install(|| awake(|| (0..1000u64).into_par_iter().with_max_len(1).sum::<u64>()));
+            let sum = pool.install(|| awake(|| (0..1000u32).into_par_iter().with_max_len(1).sum::<u32>()));
             assert_eq!(sum, 499_500);
             let ended = std::panic::catch_unwind(|| pool.install(|| awake(|| panic!("as it should"))));
             assert!(ended.is_err());
