@@ -70,6 +70,7 @@ fn look_here(done: &Done) {
 mod tests {
     use super::awake;
     use rayon::prelude::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
 
     #[test]
     fn the_work_is_done_once_on_any_number_of_threads_and_a_panic_ends_it() {
@@ -77,7 +78,7 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let sum = pool.install(|| awake(|| (0..1000u32).into_par_iter().with_max_len(1).sum::<u32>()));
             assert_eq!(sum, 499_500);
-            let ended = std::panic::catch_unwind(|| pool.install(|| awake(|| panic!("as it should"))));
+            let ended = catch_unwind(AssertUnwindSafe(|| pool.install(|| awake(|| panic!("as it should")))));
             assert!(ended.is_err());
         }
     }
