@@ -1,7 +1,7 @@
 // The batch's unique rows out of one shard of the tables: x[u] = W1[unique_rows[u]] for the unique rows u of the shard,
 // shard_start[shard]..shard_start[shard+1].
 //
-// shard (rows, width), x (capacity, width). An invocation copies one vec4.
+// shard (rows, width), x (capacity, width). An invocation copies one vec4, or several a grid apart.
 // Twin: src/kernels/gather.rs.
 
 struct Parameters {
@@ -23,10 +23,12 @@ fn forward(
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let i = item(group, groups, lane);
-    let u = shard_start[parameters.shard] + i / WIDTH4;
-    if u >= shard_start[parameters.shard + 1u] { return; }
-    let col4 = i % WIDTH4;
-    let row = unique_rows[u] - parameters.first_row;
-    x[u * WIDTH4 + col4] = table[row * WIDTH4 + col4];
+    let start = shard_start[parameters.shard];
+    let count = (shard_start[parameters.shard + 1u] - start) * WIDTH4;
+    for (var i = item(group, groups, lane); i < count; i += all_items(groups)) {
+        let u = start + i / WIDTH4;
+        let col4 = i % WIDTH4;
+        let row = unique_rows[u] - parameters.first_row;
+        x[u * WIDTH4 + col4] = table[row * WIDTH4 + col4];
+    }
 }

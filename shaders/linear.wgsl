@@ -3,7 +3,7 @@
 //   forward              y (B, out) = act(x (B, in)·wᵀ + b (out)), act = max(0, ·) if RELU
 //   backward_input       grad_x (B, in) = grad_y (B, out)·w, ⊙ [x > 0] where x is the output of a ReLU (GATED)
 //   backward_weight_…    w (out, in) steps along grad_w = grad_yᵀ·x, which is never stored
-//   backward_bias_…      b (out) steps along grad_b = Σ_b grad_y[b]                 8 × 4 columns a workgroup of 256
+//   backward_bias_…      b (out) steps along grad_b = Σ_b grad_y[b]                 8 × 4 columns a workgroup
 //
 // … is sgd or adagrad (common/step.wgsl), with η = scalars[rate] and Adagrad's sums in `squares`.
 // A product's workgroup computes rows of block `group.y` and columns of block `group.x` (common/product_*.wgsl).
@@ -96,18 +96,21 @@ fn backward_weight_adagrad(
     step_adagrad(p, block, scalars[parameters.rate]);
 }
 
-var<workgroup> partial: array<vec4f, 256>;
+override STRIPS: u32 = 32u; // a power of two; 1 on CPU drivers, where a barrier costs more than the sum
 
-// left = grad_y: 32 strips of the batch beside each other, added pairwise. Lanes 0 to 7 have the sums.
+var<workgroup> partial: array<vec4f, 8u * STRIPS>;
+
+// left = grad_y: STRIPS strips of the batch beside each other, added pairwise. Lanes 0 to 7 have the sums.
 fn column_sums(group: vec3u, lane: u32) -> vec4f {
     let col4 = group.x * 8u + lane % 8u;
     var sum = vec4f();
     if col4 < parameters.left4 {
-        for (var b = lane / 8u; b < parameters.inner; b += 32u) { sum += left[b * parameters.left4 + col4]; }
+        for (var b = lane / 8u; b < parameters.inner; b += STRIPS) { sum += left[b * parameters.left4 + col4]; }
     }
+    if STRIPS == 1u { return sum; }
     partial[lane] = sum;
     workgroupBarrier();
-    for (var half = 128u; half >= 8u; half /= 2u) {
+    for (var half = 4u * STRIPS; half >= 8u; half /= 2u) {
         if lane < half { partial[lane] += partial[lane + half]; }
         workgroupBarrier();
     }
@@ -115,14 +118,14 @@ fn column_sums(group: vec3u, lane: u32) -> vec4f {
 }
 
 // result = b.
-@compute @workgroup_size(256)
+@compute @workgroup_size(8u * STRIPS)
 fn backward_bias_sgd(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
     let g = column_sums(group, lane);
     let col4 = group.x * 8u + lane;
     if lane < 8u && col4 < parameters.left4 { result[col4] -= scalars[parameters.rate] * g; }
 }
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(8u * STRIPS)
 fn backward_bias_adagrad(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
     let g = column_sums(group, lane);
     let col4 = group.x * 8u + lane;

@@ -6,7 +6,7 @@
 //   rowwise_adagrad  s += mean(g²) of the row; p −= η·g / (√s + ε)           (FBGEMM's EXACT_ROWWISE_ADAGRAD)
 //
 // table (rows, width), g (capacity, width), s (rows, width), or (rows, 1) four numbers apart. sgd and adagrad: one vec4 an
-// invocation; rowwise_adagrad: one row, since its step needs the whole row's gradient.
+// invocation; rowwise_adagrad: one row, since its step needs the whole row's gradient; several a grid apart where it is small.
 // Twin: src/kernels/update_rows.rs.
 
 struct Parameters {
@@ -26,10 +26,10 @@ override WIDTH4: u32 = 1u; // distance between rows, in vec4s: a constant, since
 @group(0) @binding(5) var<storage, read> scalars: array<f32>;
 @group(0) @binding(6) var<storage, read_write> squares: array<vec4f>;
 
-// The unique row number `n` of this shard, and whether there is one.
-fn unique(n: u32) -> vec2u {
-    let u = shard_start[parameters.shard] + n;
-    return vec2u(u, u32(u < shard_start[parameters.shard + 1u]));
+// The shard's unique rows: the first, and how many.
+fn unique() -> vec2u {
+    let start = shard_start[parameters.shard];
+    return vec2u(start, shard_start[parameters.shard + 1u] - start);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -38,12 +38,13 @@ fn sgd(
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let i = item(group, groups, lane);
-    let u = unique(i / WIDTH4);
-    if u.y == 0u { return; }
-    let col4 = i % WIDTH4;
-    let at = (unique_rows[u.x] - parameters.first_row) * WIDTH4 + col4;
-    table[at] -= scalars[parameters.rate] * grad[u.x * WIDTH4 + col4];
+    let rows = unique();
+    for (var i = item(group, groups, lane); i < rows.y * WIDTH4; i += all_items(groups)) {
+        let u = rows.x + i / WIDTH4;
+        let col4 = i % WIDTH4;
+        let at = (unique_rows[u] - parameters.first_row) * WIDTH4 + col4;
+        table[at] -= scalars[parameters.rate] * grad[u * WIDTH4 + col4];
+    }
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -52,15 +53,23 @@ fn adagrad(
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let i = item(group, groups, lane);
-    let u = unique(i / WIDTH4);
-    if u.y == 0u { return; }
-    let col4 = i % WIDTH4;
-    let at = (unique_rows[u.x] - parameters.first_row) * WIDTH4 + col4;
-    let g = grad[u.x * WIDTH4 + col4];
-    let s = squares[at] + g * g;
-    squares[at] = s;
-    table[at] -= adagrad_step(g, s, scalars[parameters.rate]);
+    let rows = unique();
+    for (var i = item(group, groups, lane); i < rows.y * WIDTH4; i += all_items(groups)) {
+        let u = rows.x + i / WIDTH4;
+        let col4 = i % WIDTH4;
+        let at = (unique_rows[u] - parameters.first_row) * WIDTH4 + col4;
+        let g = grad[u * WIDTH4 + col4];
+        let s = squares[at] + g * g;
+        squares[at] = s;
+        table[at] -= adagrad_step(g, s, scalars[parameters.rate]);
+    }
+}
+
+// What a row's gradient adds to the sum of its squares.
+fn mean_of_squares(start: u32) -> f32 {
+    var sum = vec4f();
+    for (var col4 = 0u; col4 < WIDTH4; col4++) { sum += grad[start + col4] * grad[start + col4]; }
+    return ((sum.x + sum.y) + (sum.z + sum.w)) / f32(parameters.cols);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -69,16 +78,13 @@ fn rowwise_adagrad(
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let u = unique(item(group, groups, lane));
-    if u.y == 0u { return; }
-    let start = u.x * WIDTH4;
-    var sum = vec4f();
-    for (var col4 = 0u; col4 < WIDTH4; col4++) { sum += grad[start + col4] * grad[start + col4]; }
-    let row = unique_rows[u.x] - parameters.first_row;
-    let s = squares[row].x + ((sum.x + sum.y) + (sum.z + sum.w)) / f32(parameters.cols);
-    squares[row] = vec4f(s, 0.0, 0.0, 0.0);
-    let rate = scalars[parameters.rate] / (sqrt(s) + EPSILON);
-    for (var col4 = 0u; col4 < WIDTH4; col4++) {
-        table[row * WIDTH4 + col4] -= rate * grad[start + col4];
+    let rows = unique();
+    for (var i = item(group, groups, lane); i < rows.y; i += all_items(groups)) {
+        let start = (rows.x + i) * WIDTH4;
+        let row = unique_rows[rows.x + i] - parameters.first_row;
+        let s = squares[row].x + mean_of_squares(start);
+        squares[row] = vec4f(s, 0.0, 0.0, 0.0);
+        let rate = scalars[parameters.rate] / (sqrt(s) + EPSILON);
+        for (var col4 = 0u; col4 < WIDTH4; col4++) { table[row * WIDTH4 + col4] -= rate * grad[start + col4]; }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::backend::Matrix;
 use crate::backend::gpu::shaders::Shader;
-use crate::backend::gpu::{Call, Dispatch, Gpu, GpuError, grid};
+use crate::backend::gpu::{Call, Dispatch, Family, Gpu, GpuError, grid};
 
 /// `WORKGROUP` of shaders/common/item.wgsl.
 const WORKGROUP: u32 = 64;
@@ -15,6 +15,16 @@ pub(super) fn word(size: usize) -> u32 {
 /// The grid of one invocation an item.
 pub(super) fn items(count: usize) -> [u32; 3] {
     grid(count, WORKGROUP)
+}
+
+/// The grid of the items of `count` of which a batch may have far fewer, for a shader that loops over them (`all_items`). On
+/// a CPU driver an invocation without an item costs as much as one that has one.
+pub(super) fn items_at_most(gpu: &Gpu, count: usize) -> [u32; 3] {
+    const WORKGROUPS: usize = 64;
+    match gpu.family() {
+        Family::Tiled => items(count),
+        Family::Rows | Family::Lanes => items(count.min(WORKGROUPS * WORKGROUP as usize)),
+    }
 }
 
 /// What `concat` and `interaction` have in common: F+1 vectors of every example, joined to one row.

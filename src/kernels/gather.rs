@@ -1,6 +1,6 @@
 //! The batch's unique rows out of the tables: `x[u] = W1[unique_rows[u]]`.
 
-use super::encode::{items, word};
+use super::encode::{items_at_most, word};
 use crate::backend::cpu::{Memory, Real};
 use crate::backend::gpu::{Call, Dispatch, Gpu, GpuError, shaders};
 use crate::backend::layout::UNIQUE;
@@ -68,7 +68,7 @@ impl Forward {
                     (3, self.batch.shard_start.into()),
                     (4, self.x.buffer.into()),
                 ],
-                workgroups: items(self.batch.capacity.min(shard.rows) * width4),
+                workgroups: items_at_most(gpu, self.batch.capacity.min(shard.rows) * width4),
             })
         });
         dispatches.collect()

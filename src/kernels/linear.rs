@@ -3,7 +3,7 @@
 use super::encode::word;
 use super::rule::{self, Rule};
 use crate::backend::cpu::{Memory, Real};
-use crate::backend::gpu::{Blocks, Call, Dispatch, Gpu, GpuError, Handle, shaders};
+use crate::backend::gpu::{Blocks, Call, Dispatch, Family, Gpu, GpuError, Handle, shaders};
 use crate::backend::product::{Form, PANEL, View, pack, packed_len, product, product_packed, rows_a_task};
 use crate::backend::{Floats, Matrix};
 use pulp::Arch;
@@ -285,7 +285,7 @@ impl BackwardWeight {
         let bias = gpu.dispatch(&Call {
             shader: shader(gpu),
             entry: self.bias_rule.entry("backward_bias_sgd", "backward_bias_adagrad"),
-            constants: &[],
+            constants: &[("STRIPS", if gpu.family() == Family::Tiled { 32.0 } else { 1.0 })],
             parameters: &[0, 0, self.grad_y.rows, width4, 0, 0, self.rate].map(word),
             buffers: &buffers,
             workgroups: [word(width4.div_ceil(8)), 1, 1],

@@ -1,6 +1,6 @@
 //! The step of the tables' touched rows: each unique row is written once, in no other order that matters.
 
-use super::encode::{items, word};
+use super::encode::{items_at_most, word};
 use super::rule;
 use crate::backend::cpu::{Memory, Real};
 use crate::backend::gpu::{Call, Dispatch, Gpu, GpuError, Handle, shaders};
@@ -170,7 +170,7 @@ impl UpdateRows {
                 constants: &[("WIDTH4", width4 as f64)],
                 parameters: &[index, shard.first_row, self.tables.cols, self.rate].map(word),
                 buffers: &buffers,
-                workgroups: items(self.batch.capacity.min(shard.rows) * items_a_row),
+                workgroups: items_at_most(gpu, self.batch.capacity.min(shard.rows) * items_a_row),
             })
         });
         dispatches.collect()

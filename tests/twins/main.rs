@@ -42,7 +42,7 @@ fn every_entry_point_agrees_with_its_twin() {
 }
 
 /// Faults that a shader might have: the family of products, the plans that must notice, this text, replaced by that.
-const FAULTS: [(Family, &str, &str, &str); 30] = [
+const FAULTS: [(Family, &str, &str, &str); 33] = [
     (
         Family::Rows,
         "gram",
@@ -91,7 +91,7 @@ const FAULTS: [(Family, &str, &str, &str); 30] = [
         "max(GROUP_ROWS, end - first)",
     ),
     (
-        Family::Rows,
+        Family::Tiled,
         "linear",
         "half >= 8u; half /= 2u",
         "half >= 16u; half /= 2u",
@@ -153,6 +153,24 @@ const FAULTS: [(Family, &str, &str, &str); 30] = [
     ),
     (Family::Tiled, "linear", "n += LANES", "n += 2u * LANES"),
     (Family::Tiled, "linear", "row_block * SIDE4 + y", "row_block * 16u + y"),
+    (
+        Family::Rows,
+        "linear backward_weight",
+        "b += STRIPS",
+        "b += 2u * STRIPS",
+    ),
+    (
+        Family::Rows,
+        "gather",
+        "i < count; i += all_items(groups)",
+        "i < min(count, all_items(groups)); i += all_items(groups)",
+    ),
+    (
+        Family::Lanes,
+        "update_rows",
+        "i += all_items(groups)",
+        "i += 2u * all_items(groups)",
+    ),
 ];
 
 #[test]

@@ -142,7 +142,7 @@ impl Gpu {
                 ..wgpu::ShaderRuntimeChecks::checked()
             };
             // SAFETY: without that count, no shader may loop for ever. Ours loop only over counted ranges, with steps
-            // of at most 256 towards limits that are sizes or the loader's offsets and so lie far below 2³²; every other
+            // of at most the grid's size towards limits that are sizes or the loader's offsets and so lie far below 2³²; every other
             // check, such as that of bounds, stays.
             unsafe { device.create_shader_module_trusted(descriptor, checks) }
         })?;
