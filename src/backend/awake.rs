@@ -4,16 +4,20 @@
 //! sleep, and waking it can take longer than the next region lasts: then one thread does the work of all.
 
 use rayon::Yield;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Idle looks for work between two offers of the processor to other processes.
 const LOOKS: u32 = 64;
 
+/// Asked for once: the system's answer is read from files, with allocations.
+static PROCESSORS: LazyLock<usize> = LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
+
 /// Runs `work` on this thread of a rayon pool, with the pool's others looking for pieces of it until it is done; without
 /// them where the machine has fewer processors than the pool threads.
 pub fn awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     let threads = rayon::current_num_threads();
-    if threads > std::thread::available_parallelism().map_or(1, usize::from) {
+    if threads > *PROCESSORS {
         return work();
     }
     let done = Done(AtomicBool::new(false));
