@@ -32,7 +32,7 @@ pub struct Prepared {
     pub batch: Batch,
 }
 
-/// Batches prepared ahead by a thread of their own, which waits while [`AHEAD`] of them are ready; it ends when this is
+/// Batches prepared ahead by a thread of their own, which waits while enough of them are ready; it ends when this is
 /// dropped.
 pub struct Ahead {
     // Behind a lock only so that a thread of the backend may ask.

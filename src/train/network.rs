@@ -34,7 +34,7 @@ pub struct Value {
     pub value: Matrix,
     /// ∂loss/∂value; absent for inputs and when only the forward pass is built
     pub grad: Option<Matrix>,
-    /// It is the output of a ReLU: who writes `grad` writes what passes back through it, grad ⊙ [value > 0]
+    /// It is the output of a ReLU: who writes `grad` writes what passes back through it, `grad ⊙ [value > 0]`
     pub relu: bool,
 }
 
