@@ -1,6 +1,5 @@
 //! Where arithmetic runs: buffer handles, how things lie in them, the CPU's memory, the GPU's device.
 
-pub mod awake;
 pub mod count;
 pub mod cpu;
 pub mod gpu;

@@ -1,7 +1,6 @@
 //! A backend at work: batches in, numbers out. The one place that knows there are two of them.
 
 use super::network::BatchBuffers;
-use crate::backend::awake::awake;
 use crate::backend::cpu::Memory;
 use crate::backend::gpu::{self, Gpu, GpuError, Upload};
 use crate::backend::{Allocate, Floats, Ints};
@@ -149,7 +148,7 @@ impl Engine {
                 cpu.write(buffers, batch);
                 let memory = &mut cpu.memory;
                 cpu.threads
-                    .install(|| awake(|| operations.iter().for_each(|operation| operation.cpu(memory))));
+                    .install(|| operations.iter().for_each(|operation| operation.cpu(memory)));
                 Ok(())
             }
             (Self::Gpu(gpu), Program::Gpu(program)) => Ok(gpu.enqueue(&uploads(buffers, batch), program)?),
@@ -163,7 +162,7 @@ impl Engine {
             (Self::Cpu(cpu), Program::Cpu(operations)) => {
                 let memory = &mut cpu.memory;
                 cpu.threads
-                    .install(|| awake(|| operations.iter().for_each(|operation| operation.cpu(memory))));
+                    .install(|| operations.iter().for_each(|operation| operation.cpu(memory)));
                 Ok(())
             }
             (Self::Gpu(gpu), Program::Gpu(program)) => Ok(gpu.enqueue(&[], program)?),
