@@ -2,6 +2,9 @@
 
 use pulp::Simd;
 
+/// The most numbers that a vector has, on any machine: f32 in 512 bits.
+pub const MOST: usize = 16;
+
 /// Numbers that lie side by side in the vectors of a [`Simd`].
 pub trait Lanes: Copy + 'static {
     /// A vector of them.

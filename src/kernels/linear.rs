@@ -11,12 +11,8 @@ use rayon::prelude::*;
 
 /// Numbers of a weight that one thread packs.
 const PACKED_ALONE: usize = 1 << 15;
-/// Rows of a weight that one task steps, for a batch that lies in a core's cache.
-const WEIGHT_ROWS: usize = 32;
-/// The most rows of a weight that one task steps. A greater batch is read from far away once a task.
+/// The most rows of a weight that one task steps.
 const MOST_WEIGHT_ROWS: usize = 128;
-/// Examples of a batch that is not read from far away.
-const NEAR: usize = 512;
 
 /// y = act(x·wᵀ + b).
 #[derive(Debug, Clone, Copy)]
@@ -165,10 +161,7 @@ impl BackwardWeight {
         let (mut weight, mut bias) = (memory.take(self.weight.buffer), memory.take(self.bias));
         let mut weight_sum = self.weight_rule.take_sum(memory);
         let mut bias_sum = self.bias_rule.take_sum(memory);
-        let block = match self.x.rows {
-            ..=NEAR => WEIGHT_ROWS,
-            _ => rows_a_task(self.weight.rows).clamp(WEIGHT_ROWS, MOST_WEIGHT_ROWS),
-        };
+        let block = rows_a_task(self.weight.rows);
         let length = block * self.weight.stride();
         let weights = weight.par_chunks_mut(length).zip(bias.par_chunks_mut(block));
         let rows = |chunk, (weight, bias), (weight_sum, bias_sum)| Rows {

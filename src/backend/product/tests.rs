@@ -1,0 +1,177 @@
+use super::{Form, GROUP, Left, Right, Sums, View, pack, packed_len, product, tiles, zeros};
+use crate::backend::cpu::Real;
+use pulp::{Arch, Scalar, Scalar512b, Simd, WithSimd};
+
+/// Small whole numbers: every sum is exact, so the product must be too.
+fn numbers(count: usize) -> Vec<f64> {
+    (0..count).map(|i| ((i * 7 + 3) % 11) as f64 - 5.0).collect()
+}
+
+#[test]
+fn products_replace_the_columns_that_count_and_nothing_else() {
+    for (rows, cols, inner) in [
+        (1, 64, 13),
+        (1, 5, 4),
+        (2, 5, 4),
+        (33, 1, 7),
+        (17, 20, 1),
+        (40, 50, 60),
+        (9, 35, 1100),
+    ] {
+        for form in [Form::Plain, Form::RightTransposed, Form::LeftTransposed] {
+            let (a_rows, a_cols) = if form == Form::LeftTransposed {
+                (inner, rows)
+            } else {
+                (rows, inner)
+            };
+            let (b_rows, b_cols) = if form == Form::RightTransposed {
+                (cols, inner)
+            } else {
+                (inner, cols)
+            };
+            let (a, b) = (numbers(a_rows * (a_cols + 2)), numbers(b_rows * (b_cols + 3)));
+            let stride = cols + 1;
+            let mut out = vec![0.5; rows * stride];
+            let a_view = View::rows_of(&a, 0..a_rows, a_cols, a_cols + 2);
+            let b_view = View::rows_of(&b, 0..b_rows, b_cols, b_cols + 3);
+            product(&mut out, cols, stride, form, a_view, b_view);
+            for (at, &value) in out.iter().enumerate() {
+                let (i, j) = (at / stride, at % stride);
+                let term = |k: usize| {
+                    let a = if form == Form::LeftTransposed {
+                        a[k * (a_cols + 2) + i]
+                    } else {
+                        a[i * (a_cols + 2) + k]
+                    };
+                    let b = if form == Form::RightTransposed {
+                        b[j * (b_cols + 3) + k]
+                    } else {
+                        b[k * (b_cols + 3) + j]
+                    };
+                    a * b
+                };
+                let expected = if j == cols { 0.5 } else { (0..inner).map(term).sum() };
+                assert_eq!(value, expected, "{form:?} {rows} × {cols} × {inner} at {i}, {j}");
+            }
+        }
+    }
+}
+
+/// A left matrix with blocks of many zeros beside blocks of none: the rows of every second group of every second 64 terms.
+fn with_zeros(rows: usize, inner: usize) -> Vec<f32> {
+    let number = |at: usize| {
+        let (row, k) = (at / inner, at % inner);
+        let drawn = (at as u32).wrapping_mul(2_654_435_761) >> 9;
+        let many = (row / GROUP + k / 64) % 2 == 0;
+        let zero = if many { drawn % 16 < 11 } else { drawn % 16 == 0 };
+        if zero { 0.0 } else { drawn as f32 / 1e6 - 4.0 }
+    };
+    (0..rows * inner).map(number).collect()
+}
+
+/// Both ways to the same product.
+struct Both<'a> {
+    /// (rows, inner, cols)
+    shape: (usize, usize, usize),
+    left: Left<'a, f32>,
+    right: Right<'a, f32>,
+}
+
+impl WithSimd for &Both<'_> {
+    type Output = [Vec<u32>; 2];
+
+    fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
+        let (rows, inner, cols) = self.shape;
+        let stride = cols + 3;
+        let mut outs = [vec![0.5f32; rows * stride], vec![0.5f32; rows * stride]];
+        for (way, out) in outs.iter_mut().enumerate() {
+            let sums = Sums {
+                out,
+                rows,
+                cols,
+                stride,
+                inner,
+            };
+            match way {
+                0 => tiles::multiply(simd, sums, self.left, self.right),
+                _ => zeros::multiply(simd, sums, self.left, self.right),
+            }
+        }
+        outs.map(|out| out.into_iter().map(f32::to_bits).collect())
+    }
+}
+
+#[test]
+fn terms_left_out_change_no_bit() {
+    for (rows, inner, cols) in [(8, 64, 64), (13, 100, 131), (150, 77, 70), (40, 600, 367), (1, 65, 300)] {
+        let row_major = with_zeros(rows, inner);
+        let columns: Vec<f32> = (0..rows * inner)
+            .map(|at| row_major[at % rows * inner + at / rows])
+            .collect();
+        let lefts = [Left::new(&row_major, inner, 1), Left::new(&columns, 1, rows)];
+        let b: Vec<f32> = numbers(inner * cols).into_iter().map(|x| x as f32 / 3.0).collect();
+        let transposed: Vec<f32> = (0..inner * cols).map(|at| b[at % inner * cols + at / inner]).collect();
+        let mut panels = vec![0.0; packed_len(cols, inner)];
+        pack(&mut panels, View::rows_of(&transposed, 0..cols, inner, inner));
+        // A machine's vectors, long ones, and one number a vector: without a fused multiply-add the bits are others.
+        let mut machines = [Vec::new(), Vec::new(), Vec::new()];
+        for left in lefts {
+            for right in [Right::Rows(&b, cols), Right::Panels(&panels)] {
+                let shape = (rows, inner, cols);
+                let both = Both { shape, left, right };
+                machines[0].extend(Arch::new().dispatch(&both));
+                machines[1].extend(both.with_simd(Scalar512b));
+                machines[2].extend(both.with_simd(Scalar));
+            }
+        }
+        for (machine, products) in machines.iter().enumerate() {
+            for (way, product) in products.iter().enumerate() {
+                let same = product == &products[0];
+                assert!(same, "machine {machine}, way {way} of {rows} × {inner} × {cols}");
+            }
+        }
+    }
+}
+
+#[test]
+fn zeros_are_left_out_where_they_are_many() {
+    let infinite = vec![f32::INFINITY; 64 * 64];
+    let sum = |not_zero: usize| {
+        let left: Vec<f32> = (0..8 * 64).map(|at| if at < not_zero { 1.0 } else { 0.0 }).collect();
+        let mut out = vec![0.0; 8 * 64];
+        let (a, b) = (
+            View::rows_of(&left, 0..8, 64, 64),
+            View::rows_of(&infinite, 0..64, 64, 64),
+        );
+        product(&mut out, 64, 64, Form::Plain, a, b);
+        out[7 * 64] // of a row that is all zeros in either case
+    };
+    assert_eq!(sum(8 * 64 * 5 / 8), 0.0);
+    assert!(sum(8 * 64 * 5 / 8 + 1).is_nan(), "0·∞ is no number in a tile");
+}
+
+#[test]
+fn rows_cut_in_groups_have_the_same_bits() {
+    let (rows, inner, cols) = (96, 200, 90);
+    let left = with_zeros(rows, inner);
+    // Sums that end in −0 where a zero's term is left out, and in 0 where it is added.
+    let right: Vec<f32> = (0..inner * cols)
+        .map(|at| if at % 2 == 0 { -1e-45 } else { 1e-45 })
+        .collect();
+    let right = View::rows_of(&right, 0..inner, cols, cols);
+    let whole = cut_in(rows, &left, right, rows);
+    for part in [8, 16, 40] {
+        assert_eq!(cut_in(rows, &left, right, part), whole, "in parts of {part} rows");
+    }
+}
+
+/// The bits of a product in parts of `part` rows.
+fn cut_in<T: Real>(rows: usize, left: &[T], right: View<'_, T>, part: usize) -> Vec<u64> {
+    let mut out = vec![T::zero(); rows * right.cols];
+    for (i, out) in out.chunks_mut(part * right.cols).enumerate() {
+        let range = i * part..rows.min((i + 1) * part);
+        let left = View::rows_of(left, range, right.rows, right.rows);
+        product(out, right.cols, right.cols, Form::Plain, left, right);
+    }
+    out.into_iter().map(|x| x.to_f64().to_bits()).collect()
+}

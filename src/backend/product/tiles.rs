@@ -1,0 +1,153 @@
+//! Products in tiles of registers: every number that is loaded is used for several sums.
+
+use super::{Left, PANEL, Right, Sums};
+use crate::backend::cpu::Real;
+use pulp::Simd;
+use std::ops::Range;
+
+/// The longest sums that are added up in one go.
+const LONGEST: usize = 512;
+/// Terms of longer sums that are added before all other sums get theirs, so that what is read for them stays in a core's
+/// cache.
+const INNER: usize = 256;
+
+/// All sums.
+#[inline(always)]
+pub(super) fn multiply<T: Real, S: Simd>(simd: S, mut sums: Sums<'_, T>, left: Left<'_, T>, right: Right<'_, T>) {
+    if sums.inner <= LONGEST {
+        let inner = 0..sums.inner;
+        return add_terms(simd, &mut sums, left, right, inner);
+    }
+    for from in (0..sums.inner).step_by(INNER) {
+        let inner = from..sums.inner.min(from + INNER);
+        add_terms(simd, &mut sums, left, right, inner);
+    }
+}
+
+/// The terms `inner` of all sums, panel by panel, so that a panel is read from the nearest cache by all rows but the first.
+#[inline(always)]
+fn add_terms<T: Real, S: Simd>(
+    simd: S,
+    sums: &mut Sums<'_, T>,
+    left: Left<'_, T>,
+    right: Right<'_, T>,
+    inner: Range<usize>,
+) {
+    for first in (0..sums.cols).step_by(PANEL) {
+        let cols = first..sums.cols.min(first + PANEL);
+        let (right, distance) = match right {
+            Right::Rows(data, stride) => (&data[first + inner.start * stride..], stride),
+            Right::Panels(panels) => (&panels[first * sums.inner + inner.start * PANEL..], PANEL),
+        };
+        let tile = Tile {
+            begin: inner.start == 0,
+            inner: inner.len(),
+            left: Left::new(left.from(0, inner.start), left.row_step, left.inner_step),
+            right,
+            distance,
+        };
+        tile.rows(simd, sums, 0..sums.rows, cols);
+    }
+}
+
+/// Some terms of some sums.
+pub(super) struct Tile<'a, T> {
+    /// Whether these terms begin the sums.
+    pub begin: bool,
+    /// How many terms.
+    pub inner: usize,
+    /// From row 0 on.
+    pub left: Left<'a, T>,
+    /// Row-major, from the first column on; rows `distance` apart.
+    pub right: &'a [T],
+    pub distance: usize,
+}
+
+impl<T: Real> Tile<'_, T> {
+    /// Adds the terms to the sums of some rows and columns.
+    #[inline(always)]
+    pub fn rows<S: Simd>(&self, simd: S, sums: &mut Sums<'_, T>, rows: Range<usize>, cols: Range<usize>) {
+        let mut row = rows.start;
+        while row < rows.end {
+            let cols = cols.clone();
+            // A tile of 8 rows and 2 vectors takes 16 registers for the sums.
+            row += match rows.end - row {
+                8.. if S::REGISTER_COUNT >= 32 => self.strip::<S, 8>(simd, sums, row, cols),
+                4.. => self.strip::<S, 4>(simd, sums, row, cols),
+                2.. => self.strip::<S, 2>(simd, sums, row, cols),
+                _ => self.strip::<S, 1>(simd, sums, row, cols),
+            };
+        }
+    }
+
+    /// `TALL` rows. Returns `TALL`.
+    #[inline(always)]
+    fn strip<S: Simd, const TALL: usize>(
+        &self,
+        simd: S,
+        sums: &mut Sums<'_, T>,
+        row: usize,
+        cols: Range<usize>,
+    ) -> usize {
+        let lanes = T::lanes::<S>();
+        let mut at = (row, cols.start);
+        while at.1 < cols.end {
+            let right = &self.right[at.1 - cols.start..];
+            at.1 += match cols.end - at.1 {
+                left if left >= 2 * lanes => self.tile::<S, TALL, 2, false>(simd, sums, at, 2 * lanes, right),
+                left if left >= lanes => self.tile::<S, TALL, 1, false>(simd, sums, at, lanes, right),
+                left => self.tile::<S, TALL, 1, true>(simd, sums, at, left, right),
+            };
+        }
+        TALL
+    }
+
+    /// `TALL` rows of `WIDE` vectors, in registers; `PART`: the one vector has `width` numbers only. Returns `width`.
+    #[inline(always)]
+    fn tile<S: Simd, const TALL: usize, const WIDE: usize, const PART: bool>(
+        &self,
+        simd: S,
+        all: &mut Sums<'_, T>,
+        (row, col): (usize, usize),
+        width: usize,
+        right: &[T],
+    ) -> usize {
+        let lanes = T::lanes::<S>();
+        let left = self.left.from(row, 0);
+        let mut sums = [[T::splat(simd, T::zero()); WIDE]; TALL];
+        if !self.begin {
+            for (i, sums) in sums.iter_mut().enumerate() {
+                let out = all.at(row + i, col, width);
+                for (w, sum) in sums.iter_mut().enumerate() {
+                    *sum = match PART {
+                        true => T::load_part(simd, out),
+                        false => T::load(simd, &out[w * lanes..]),
+                    };
+                }
+            }
+        }
+        for k in 0..self.inner {
+            let terms = &right[k * self.distance..k * self.distance + width];
+            let terms: [T::Vector<S>; WIDE] = std::array::from_fn(|w| match PART {
+                true => T::load_part(simd, terms),
+                false => T::load(simd, &terms[w * lanes..]),
+            });
+            for (i, sums) in sums.iter_mut().enumerate() {
+                let factor = T::splat(simd, left[i * self.left.row_step + k * self.left.inner_step]);
+                for (sum, &term) in sums.iter_mut().zip(&terms) {
+                    *sum = T::mul_add(simd, factor, term, *sum);
+                }
+            }
+        }
+        for (i, sums) in sums.into_iter().enumerate() {
+            let out = all.at(row + i, col, width);
+            for (w, sum) in sums.into_iter().enumerate() {
+                match PART {
+                    true => T::store_part(simd, out, sum),
+                    false => T::store(simd, &mut out[w * lanes..], sum),
+                }
+            }
+        }
+        width
+    }
+}

@@ -1,0 +1,236 @@
+//! Products that leave out the terms whose left number is zero. A block of the right matrix lies in a core's nearest cache,
+//! and every row walks over those of its numbers that are not zero. What is loaded serves one row, so a term takes longer than
+//! in a tile of registers: whether leaving out is faster is decided by the zeros of every group of rows.
+
+use super::panels::transpose;
+use super::tiles::Tile;
+use super::{GROUP, Left, PANEL, Right, Sums, View};
+use crate::backend::cpu::Real;
+use crate::backend::lanes;
+use pulp::Simd;
+use std::ops::Range;
+
+/// Terms of a block, one a bit of a mask.
+const INNER: usize = 64;
+/// Vectors in a row of a block: that many sums fit in 16 registers.
+const WIDE: usize = 8;
+/// Rows of the result that share a block.
+const ROWS: usize = 128;
+/// The narrowest products whose zeros are counted.
+const NARROWEST: usize = 64;
+
+/// Whether leaving out the zeros of a group is faster than a tile, where `count` of `terms` numbers are not zero.
+fn few(count: u32, terms: usize) -> bool {
+    8 * count as usize <= 5 * terms
+}
+
+/// Whether any group of rows has few numbers in any block.
+#[inline(always)]
+pub(super) fn worth_it<T: Real>(sums: &Sums<'_, T>, left: Left<'_, T>) -> bool {
+    if sums.cols < NARROWEST || sums.inner < INNER {
+        return false;
+    }
+    (0..sums.inner).step_by(INNER).any(|k| {
+        let terms = INNER.min(sums.inner - k);
+        (0..sums.rows).step_by(GROUP).any(|row| {
+            let rows = GROUP.min(sums.rows - row);
+            let (lines, length, distance) = match left.inner_step {
+                1 => (rows, terms, left.row_step),
+                distance => (terms, rows, distance),
+            };
+            let block = left.from(row, k);
+            let line = |i: usize| &block[i * distance..i * distance + length];
+            let not_zero = |line: &[T]| line.iter().map(|&x| u32::from(x != T::zero())).sum::<u32>();
+            few((0..lines).map(line).map(not_zero).sum(), rows * terms)
+        })
+    })
+}
+
+/// All sums.
+#[inline(always)]
+pub(super) fn multiply<T: Real, S: Simd>(simd: S, mut sums: Sums<'_, T>, left: Left<'_, T>, right: Right<'_, T>) {
+    let width = WIDE * T::lanes::<S>();
+    let mut lines = Lines::new();
+    let mut block = Block::new();
+    for first in (0..sums.rows).step_by(ROWS) {
+        let rows = first..sums.rows.min(first + ROWS);
+        for from in (0..sums.inner).step_by(INNER) {
+            let inner = from..sums.inner.min(from + INNER);
+            lines.look_at(left, rows.clone(), inner.clone());
+            for col in (0..sums.cols).step_by(width) {
+                let cols = col..sums.cols.min(col + width);
+                block.fill(right, sums.inner, inner.clone(), cols.clone(), width);
+                let tile = Tile {
+                    begin: from == 0,
+                    inner: inner.len(),
+                    left: Left::new(left.from(0, from), left.row_step, left.inner_step),
+                    right: &block.0,
+                    distance: width,
+                };
+                for group in rows.clone().step_by(GROUP) {
+                    let group = group..rows.end.min(group + GROUP);
+                    if !lines.few(group.start - first..group.end - first, inner.len()) {
+                        tile.rows(simd, &mut sums, group, cols.clone());
+                        continue;
+                    }
+                    for row in group {
+                        let (mask, numbers) = lines.row(left, row, row - first, from);
+                        let out = sums.at(row, col, cols.len());
+                        add_terms(simd, out, from == 0, mask, numbers, &block);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Numbers in the order in which they are read, at the start of a line of the cache.
+#[repr(align(64))]
+struct Aligned<T, const LEN: usize>([T; LEN]);
+
+/// Terms of a part of the right matrix, (INNER, WIDE vectors).
+type Block<T> = Aligned<T, { INNER * WIDE * lanes::MOST }>;
+
+impl<T: Real> Block<T> {
+    fn new() -> Self {
+        Self([T::zero(); INNER * WIDE * lanes::MOST])
+    }
+
+    /// The rows `inner` of some columns of the right matrix, in which every column has `all` numbers.
+    #[inline(always)]
+    fn fill(&mut self, right: Right<'_, T>, all: usize, inner: Range<usize>, cols: Range<usize>, width: usize) {
+        for (row, k) in self.0.chunks_exact_mut(width).zip(inner) {
+            match right {
+                Right::Rows(data, stride) => {
+                    let (row, padding) = row.split_at_mut(cols.len());
+                    row.copy_from_slice(&data[k * stride..][cols.clone()]);
+                    padding.fill(T::zero());
+                }
+                Right::Panels(panels) => {
+                    for (col, row) in cols.clone().step_by(PANEL).zip(row.chunks_mut(PANEL)) {
+                        let start = (col / PANEL * all + k) * PANEL + col % PANEL;
+                        row.copy_from_slice(&panels[start..start + row.len()]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Which numbers of some rows of the left matrix are not zero, and a transposed copy of them where a row does not lie in one
+/// piece.
+struct Lines<T> {
+    masks: [u64; ROWS],
+    copy: [T; ROWS * INNER],
+}
+
+impl<T: Real> Lines<T> {
+    fn new() -> Self {
+        Self {
+            masks: [0; ROWS],
+            copy: [T::zero(); ROWS * INNER],
+        }
+    }
+
+    #[inline(always)]
+    fn look_at(&mut self, left: Left<'_, T>, rows: Range<usize>, inner: Range<usize>) {
+        if left.inner_step == 1 {
+            for (mask, row) in self.masks.iter_mut().zip(rows) {
+                *mask = not_zero(&left.from(row, inner.start)[..inner.len()]);
+            }
+            return;
+        }
+        let columns = View {
+            data: left.from(rows.start, inner.start),
+            rows: inner.len(),
+            cols: rows.len(),
+            stride: left.inner_step,
+        };
+        transpose::<T, INNER>(&mut self.copy[..rows.len() * INNER], columns);
+        for (mask, line) in self.masks.iter_mut().zip(self.copy.chunks_exact(INNER)) {
+            *mask = not_zero(line);
+        }
+    }
+
+    fn few(&self, rows: Range<usize>, terms: usize) -> bool {
+        let terms = rows.len() * terms;
+        few(self.masks[rows].iter().map(|mask| mask.count_ones()).sum(), terms)
+    }
+
+    /// The mask of a row, and its numbers from term `from` on.
+    #[inline(always)]
+    fn row<'a>(&'a self, left: Left<'a, T>, row: usize, place: usize, from: usize) -> (u64, &'a [T]) {
+        let numbers = match left.inner_step {
+            1 => left.from(row, from),
+            _ => &self.copy[place * INNER..(place + 1) * INNER],
+        };
+        (self.masks[place], numbers)
+    }
+}
+
+/// Bit k: the k-th of at most 64 numbers is not zero.
+#[inline(always)]
+fn not_zero<T: Real>(numbers: &[T]) -> u64 {
+    let mut bytes = [0; INNER];
+    for (byte, number) in bytes.iter_mut().zip(numbers) {
+        *byte = u8::from(*number != T::zero());
+    }
+    let eights = bytes.chunks_exact(8).enumerate().map(|(i, eight)| {
+        let eight = u64::from_le_bytes(eight.try_into().expect("eight bytes"));
+        // The lowest bit of every byte, side by side in the highest byte.
+        (eight.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * i)
+    });
+    eights.fold(0, |mask, bits| mask | bits)
+}
+
+/// Adds the terms of a mask to a row of at most a block's width.
+#[inline(always)]
+fn add_terms<T: Real, S: Simd>(simd: S, out: &mut [T], begin: bool, mask: u64, numbers: &[T], block: &Block<T>) {
+    match out.len().div_ceil(T::lanes::<S>()) {
+        1 => add_to::<T, S, 1>(simd, out, begin, mask, numbers, block),
+        2 => add_to::<T, S, 2>(simd, out, begin, mask, numbers, block),
+        3 => add_to::<T, S, 3>(simd, out, begin, mask, numbers, block),
+        4 => add_to::<T, S, 4>(simd, out, begin, mask, numbers, block),
+        5 => add_to::<T, S, 5>(simd, out, begin, mask, numbers, block),
+        6 => add_to::<T, S, 6>(simd, out, begin, mask, numbers, block),
+        7 => add_to::<T, S, 7>(simd, out, begin, mask, numbers, block),
+        _ => add_to::<T, S, WIDE>(simd, out, begin, mask, numbers, block),
+    }
+}
+
+/// As [`add_terms`], for rows of `LONG` vectors, the last one whole or not.
+#[inline(always)]
+fn add_to<T: Real, S: Simd, const LONG: usize>(
+    simd: S,
+    out: &mut [T],
+    begin: bool,
+    mut mask: u64,
+    numbers: &[T],
+    block: &Block<T>,
+) {
+    let lanes = T::lanes::<S>();
+    let mut sums = [T::splat(simd, T::zero()); LONG];
+    if !begin {
+        for (sum, out) in sums.iter_mut().zip(out.chunks(lanes)) {
+            *sum = match out.len() == lanes {
+                true => T::load(simd, out),
+                false => T::load_part(simd, out),
+            };
+        }
+    }
+    while mask != 0 {
+        let k = mask.trailing_zeros() as usize;
+        mask &= mask - 1;
+        let factor = T::splat(simd, numbers[k]);
+        let terms = &block.0[k * WIDE * lanes..(k * WIDE + LONG) * lanes];
+        for (w, sum) in sums.iter_mut().enumerate() {
+            *sum = T::mul_add(simd, factor, T::load(simd, &terms[w * lanes..]), *sum);
+        }
+    }
+    for (sum, out) in sums.into_iter().zip(out.chunks_mut(lanes)) {
+        match out.len() == lanes {
+            true => T::store(simd, out, sum),
+            false => T::store_part(simd, out, sum),
+        }
+    }
+}
