@@ -21,8 +21,7 @@ pub trait Real: faer::traits::RealField + Lanes + bytemuck::Pod + Send + Sync + 
     fn max(self, other: Self) -> Self;
     /// |x|.
     fn abs(self) -> Self;
-    /// Runs `work` on `len` numbers that hold anything: memory that a thread keeps, so that a step allocates nothing. Must
-    /// not be called within itself.
+    /// Runs `work` on `len` numbers that hold anything: memory that a thread keeps, so that a step allocates nothing.
     fn with_scratch<R>(len: usize, work: impl FnOnce(&mut [Self]) -> R) -> R;
 }
 
@@ -51,13 +50,15 @@ macro_rules! real {
                 <$type>::abs(self)
             }
             fn with_scratch<R>(len: usize, work: impl FnOnce(&mut [Self]) -> R) -> R {
-                thread_local!(static SCRATCH: RefCell<Vec<$type>> = const { RefCell::new(Vec::new()) });
-                SCRATCH.with_borrow_mut(|scratch| {
-                    if scratch.len() < len {
-                        scratch.resize(len, 0.0);
-                    }
-                    work(&mut scratch[..len])
-                })
+                // One a call within another; the outermost one's is the last.
+                thread_local!(static SCRATCH: RefCell<Vec<Vec<$type>>> = const { RefCell::new(Vec::new()) });
+                let mut scratch = SCRATCH.with_borrow_mut(Vec::pop).unwrap_or_default();
+                if scratch.len() < len {
+                    scratch.resize(len, 0.0);
+                }
+                let result = work(&mut scratch[..len]);
+                SCRATCH.with_borrow_mut(|all| all.push(scratch));
+                result
             }
         }
     };

@@ -12,7 +12,7 @@ mod zeros;
 pub use panels::{PANEL, pack, packed_len};
 
 use super::cpu::Real;
-use pulp::{Arch, Simd, WithSimd};
+use pulp::Arch;
 use std::ops::Range;
 
 /// Rows that are computed in one way. Callers that cut the rows of a product in other multiples get the same numbers, but the
@@ -152,24 +152,9 @@ impl<T> Sums<'_, T> {
 }
 
 fn run<T: Real>(sums: Sums<'_, T>, left: Left<'_, T>, right: Right<'_, T>) {
-    Arch::new().dispatch(Multiply { sums, left, right });
-}
-
-struct Multiply<'a, T> {
-    sums: Sums<'a, T>,
-    left: Left<'a, T>,
-    right: Right<'a, T>,
-}
-
-impl<T: Real> WithSimd for Multiply<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        match zeros::worth_it(&self.sums, self.left) {
-            true => zeros::multiply(simd, self.sums, self.left, self.right),
-            false => tiles::multiply(simd, self.sums, self.left, self.right),
-        }
+    match zeros::worth_it(&sums, left) {
+        true => zeros::multiply(sums, left, right),
+        false => Arch::new().dispatch(tiles::Multiply { sums, left, right }),
     }
 }
 

@@ -92,9 +92,10 @@ impl WithSimd for &Both<'_> {
                 stride,
                 inner,
             };
+            let (left, right) = (self.left, self.right);
             match way {
-                0 => tiles::multiply(simd, sums, self.left, self.right),
-                _ => zeros::multiply(simd, sums, self.left, self.right),
+                0 => tiles::Multiply { sums, left, right }.with_simd(simd),
+                _ => zeros::multiply_with(simd, sums, left, right),
             }
         }
         outs.map(|out| out.into_iter().map(f32::to_bits).collect())

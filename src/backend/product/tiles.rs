@@ -2,7 +2,7 @@
 
 use super::{Left, PANEL, Right, Sums};
 use crate::backend::cpu::Real;
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
 /// The longest sums that are added up in one go.
@@ -12,15 +12,22 @@ const LONGEST: usize = 512;
 const INNER: usize = 256;
 
 /// All sums.
-#[inline(always)]
-pub(super) fn multiply<T: Real, S: Simd>(simd: S, mut sums: Sums<'_, T>, left: Left<'_, T>, right: Right<'_, T>) {
-    if sums.inner <= LONGEST {
-        let inner = 0..sums.inner;
-        return add_terms(simd, &mut sums, left, right, inner);
-    }
-    for from in (0..sums.inner).step_by(INNER) {
-        let inner = from..sums.inner.min(from + INNER);
-        add_terms(simd, &mut sums, left, right, inner);
+pub(super) struct Multiply<'a, T> {
+    pub sums: Sums<'a, T>,
+    pub left: Left<'a, T>,
+    pub right: Right<'a, T>,
+}
+
+impl<T: Real> WithSimd for Multiply<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let all = self.sums.inner;
+        let some = if all <= LONGEST { all } else { INNER };
+        for from in (0..all).step_by(some.max(1)) {
+            add_terms(simd, &mut self.sums, self.left, self.right, from..all.min(from + some));
+        }
     }
 }
 

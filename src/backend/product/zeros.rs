@@ -7,7 +7,7 @@ use super::tiles::Tile;
 use super::{GROUP, Left, PANEL, Right, Sums, View};
 use crate::backend::cpu::Real;
 use crate::backend::lanes;
-use pulp::Simd;
+use pulp::{Arch, Simd, WithSimd};
 use std::ops::Range;
 
 /// Terms of a block, one a bit of a mask.
@@ -25,113 +25,197 @@ fn few(count: u32, terms: usize) -> bool {
 }
 
 /// Whether any group of rows has few numbers in any block.
-#[inline(always)]
 pub(super) fn worth_it<T: Real>(sums: &Sums<'_, T>, left: Left<'_, T>) -> bool {
     if sums.cols < NARROWEST || sums.inner < INNER {
         return false;
     }
-    (0..sums.inner).step_by(INNER).any(|k| {
-        let terms = INNER.min(sums.inner - k);
-        (0..sums.rows).step_by(GROUP).any(|row| {
-            let rows = GROUP.min(sums.rows - row);
-            let (lines, length, distance) = match left.inner_step {
-                1 => (rows, terms, left.row_step),
-                distance => (terms, rows, distance),
-            };
-            let block = left.from(row, k);
-            let line = |i: usize| &block[i * distance..i * distance + length];
-            let not_zero = |line: &[T]| line.iter().map(|&x| u32::from(x != T::zero())).sum::<u32>();
-            few((0..lines).map(line).map(not_zero).sum(), rows * terms)
+    Arch::new().dispatch(|| {
+        (0..sums.inner).step_by(INNER).any(|k| {
+            let terms = INNER.min(sums.inner - k);
+            (0..sums.rows).step_by(GROUP).any(|row| {
+                let rows = GROUP.min(sums.rows - row);
+                few(count_in(left, row..row + rows, k..k + terms), rows * terms)
+            })
         })
     })
 }
 
-/// All sums.
+/// How many numbers of a part of the left matrix are not zero.
 #[inline(always)]
-pub(super) fn multiply<T: Real, S: Simd>(simd: S, mut sums: Sums<'_, T>, left: Left<'_, T>, right: Right<'_, T>) {
-    let width = WIDE * T::lanes::<S>();
-    let mut lines = Lines::new();
-    let mut block = Block::new();
-    for first in (0..sums.rows).step_by(ROWS) {
-        let rows = first..sums.rows.min(first + ROWS);
-        for from in (0..sums.inner).step_by(INNER) {
-            let inner = from..sums.inner.min(from + INNER);
-            lines.look_at(left, rows.clone(), inner.clone());
-            for col in (0..sums.cols).step_by(width) {
-                let cols = col..sums.cols.min(col + width);
-                block.fill(right, sums.inner, inner.clone(), cols.clone(), width);
-                let tile = Tile {
-                    begin: from == 0,
-                    inner: inner.len(),
-                    left: Left::new(left.from(0, from), left.row_step, left.inner_step),
-                    right: &block.0,
-                    distance: width,
+fn count_in<T: Real>(left: Left<'_, T>, rows: Range<usize>, inner: Range<usize>) -> u32 {
+    let (lines, length, distance) = match left.inner_step {
+        1 => (rows.len(), inner.len(), left.row_step),
+        distance => (inner.len(), rows.len(), distance),
+    };
+    let part = left.from(rows.start, inner.start);
+    let line = |i: usize| &part[i * distance..i * distance + length];
+    let not_zero = |line: &[T]| line.iter().map(|&x| u32::from(x != T::zero())).sum::<u32>();
+    (0..lines).map(line).map(not_zero).sum()
+}
+
+/// All sums.
+pub(super) fn multiply<T: Real>(sums: Sums<'_, T>, left: Left<'_, T>, right: Right<'_, T>) {
+    T::with_scratch(scratch_len(&sums), |scratch| {
+        Arch::new().dispatch(Multiply {
+            sums,
+            left,
+            right,
+            scratch,
+        });
+    });
+}
+
+/// As [`multiply`], with the vectors of `simd`.
+#[cfg(test)]
+pub(super) fn multiply_with<T: Real, S: Simd>(simd: S, sums: Sums<'_, T>, left: Left<'_, T>, right: Right<'_, T>) {
+    let scratch = &mut vec![T::from_f64(f64::NAN); scratch_len(&sums)];
+    let multiply = Multiply {
+        sums,
+        left,
+        right,
+        scratch,
+    };
+    multiply.with_simd(simd);
+}
+
+/// Numbers that [`Multiply`] works on, for vectors of any length.
+fn scratch_len<T>(sums: &Sums<'_, T>) -> usize {
+    INNER * sums.cols.next_multiple_of(WIDE * lanes::MOST) + ROWS * INNER + ALIGNED
+}
+
+/// Numbers that fill lines of the cache.
+const ALIGNED: usize = 16;
+
+struct Multiply<'a, T> {
+    sums: Sums<'a, T>,
+    left: Left<'a, T>,
+    right: Right<'a, T>,
+    scratch: &'a mut [T],
+}
+
+impl<T: Real> WithSimd for Multiply<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self {
+            mut sums,
+            left,
+            right,
+            scratch,
+        } = self;
+        let begin = scratch.as_ptr().align_offset(ALIGNED * size_of::<T>()).min(ALIGNED);
+        let (copy, blocks) = scratch[begin..].split_at_mut(ROWS * INNER);
+        let mut lines = Lines { masks: [0; ROWS], copy };
+        let width = WIDE * T::lanes::<S>();
+        let mut blocks = Blocks { blocks, width };
+        for first in (0..sums.rows).step_by(ROWS) {
+            let rows = first..sums.rows.min(first + ROWS);
+            for from in (0..sums.inner).step_by(INNER) {
+                let inner = from..sums.inner.min(from + INNER);
+                lines.look_at(left, rows.clone(), inner.clone());
+                blocks.fill(right, sums.inner, inner.clone(), sums.cols);
+                let part = Part {
+                    rows: rows.clone(),
+                    inner,
+                    left,
+                    lines: &lines,
                 };
-                for group in rows.clone().step_by(GROUP) {
-                    let group = group..rows.end.min(group + GROUP);
-                    if !lines.few(group.start - first..group.end - first, inner.len()) {
-                        tile.rows(simd, &mut sums, group, cols.clone());
-                        continue;
-                    }
-                    for row in group {
-                        let (mask, numbers) = lines.row(left, row, row - first, from);
-                        let out = sums.at(row, col, cols.len());
-                        add_terms(simd, out, from == 0, mask, numbers, &block);
-                    }
+                for (block, col) in blocks.each().zip((0..sums.cols).step_by(width)) {
+                    let cols = col..sums.cols.min(col + width);
+                    part.add(simd, &mut sums, cols, block);
                 }
             }
         }
     }
 }
 
-/// Numbers in the order in which they are read, at the start of a line of the cache.
-#[repr(align(64))]
-struct Aligned<T, const LEN: usize>([T; LEN]);
+/// Some terms of some rows.
+struct Part<'a, T> {
+    rows: Range<usize>,
+    inner: Range<usize>,
+    left: Left<'a, T>,
+    lines: &'a Lines<'a, T>,
+}
 
-/// Terms of a part of the right matrix, (INNER, WIDE vectors).
-type Block<T> = Aligned<T, { INNER * WIDE * lanes::MOST }>;
-
-impl<T: Real> Block<T> {
-    fn new() -> Self {
-        Self([T::zero(); INNER * WIDE * lanes::MOST])
-    }
-
-    /// The rows `inner` of some columns of the right matrix, in which every column has `all` numbers.
+impl<T: Real> Part<'_, T> {
+    /// Adds the terms to the sums of some columns, whose block of the right matrix is `block`.
     #[inline(always)]
-    fn fill(&mut self, right: Right<'_, T>, all: usize, inner: Range<usize>, cols: Range<usize>, width: usize) {
-        for (row, k) in self.0.chunks_exact_mut(width).zip(inner) {
-            match right {
-                Right::Rows(data, stride) => {
-                    let (row, padding) = row.split_at_mut(cols.len());
-                    row.copy_from_slice(&data[k * stride..][cols.clone()]);
-                    padding.fill(T::zero());
-                }
-                Right::Panels(panels) => {
-                    for (col, row) in cols.clone().step_by(PANEL).zip(row.chunks_mut(PANEL)) {
-                        let start = (col / PANEL * all + k) * PANEL + col % PANEL;
-                        row.copy_from_slice(&panels[start..start + row.len()]);
+    fn add<S: Simd>(&self, simd: S, sums: &mut Sums<'_, T>, cols: Range<usize>, block: &[T]) {
+        let (left, first, from) = (self.left, self.rows.start, self.inner.start);
+        let tile = Tile {
+            begin: from == 0,
+            inner: self.inner.len(),
+            left: Left::new(left.from(0, from), left.row_step, left.inner_step),
+            right: block,
+            distance: WIDE * T::lanes::<S>(),
+        };
+        for group in self.rows.clone().step_by(GROUP) {
+            let group = group..self.rows.end.min(group + GROUP);
+            if !self.lines.few(group.start - first..group.end - first, self.inner.len()) {
+                tile.rows(simd, sums, group, cols.clone());
+                continue;
+            }
+            for row in group {
+                let (mask, numbers) = self.lines.row(left, row, row - first, from);
+                let out = sums.at(row, cols.start, cols.len());
+                add_terms(simd, out, from == 0, mask, numbers, block);
+            }
+        }
+    }
+}
+
+/// Some rows of the right matrix in blocks, (INNER, width) each, that begin at lines of the cache: a block at a time fits in
+/// the nearest cache.
+struct Blocks<'a, T> {
+    blocks: &'a mut [T],
+    width: usize,
+}
+
+impl<T: Real> Blocks<'_, T> {
+    /// The rows `inner` of the right matrix, in which every one of `cols` columns has `all` numbers; whole rows at a time,
+    /// so that they are read in the order in which they lie.
+    #[inline(always)]
+    fn fill(&mut self, right: Right<'_, T>, all: usize, inner: Range<usize>, cols: usize) {
+        let width = self.width;
+        for (row, k) in inner.enumerate() {
+            for (block, col) in self
+                .blocks
+                .chunks_exact_mut(INNER * width)
+                .zip((0..cols).step_by(width))
+            {
+                let block = &mut block[row * width..(row + 1) * width];
+                match right {
+                    Right::Rows(data, stride) => {
+                        let (block, padding) = block.split_at_mut(width.min(cols - col));
+                        block.copy_from_slice(&data[k * stride + col..][..block.len()]);
+                        padding.fill(T::zero());
+                    }
+                    Right::Panels(panels) => {
+                        for (col, block) in (col..cols).step_by(PANEL).zip(block.chunks_mut(PANEL)) {
+                            let start = (col / PANEL * all + k) * PANEL + col % PANEL;
+                            block.copy_from_slice(&panels[start..start + block.len()]);
+                        }
                     }
                 }
             }
         }
+    }
+
+    fn each(&self) -> impl Iterator<Item = &[T]> {
+        self.blocks.chunks_exact(INNER * self.width)
     }
 }
 
 /// Which numbers of some rows of the left matrix are not zero, and a transposed copy of them where a row does not lie in one
 /// piece.
-struct Lines<T> {
+struct Lines<'a, T> {
     masks: [u64; ROWS],
-    copy: [T; ROWS * INNER],
+    /// (ROWS, INNER)
+    copy: &'a mut [T],
 }
 
-impl<T: Real> Lines<T> {
-    fn new() -> Self {
-        Self {
-            masks: [0; ROWS],
-            copy: [T::zero(); ROWS * INNER],
-        }
-    }
-
+impl<T: Real> Lines<'_, T> {
     #[inline(always)]
     fn look_at(&mut self, left: Left<'_, T>, rows: Range<usize>, inner: Range<usize>) {
         if left.inner_step == 1 {
@@ -159,7 +243,7 @@ impl<T: Real> Lines<T> {
 
     /// The mask of a row, and its numbers from term `from` on.
     #[inline(always)]
-    fn row<'a>(&'a self, left: Left<'a, T>, row: usize, place: usize, from: usize) -> (u64, &'a [T]) {
+    fn row<'b>(&'b self, left: Left<'b, T>, row: usize, place: usize, from: usize) -> (u64, &'b [T]) {
         let numbers = match left.inner_step {
             1 => left.from(row, from),
             _ => &self.copy[place * INNER..(place + 1) * INNER],
@@ -185,7 +269,7 @@ fn not_zero<T: Real>(numbers: &[T]) -> u64 {
 
 /// Adds the terms of a mask to a row of at most a block's width.
 #[inline(always)]
-fn add_terms<T: Real, S: Simd>(simd: S, out: &mut [T], begin: bool, mask: u64, numbers: &[T], block: &Block<T>) {
+fn add_terms<T: Real, S: Simd>(simd: S, out: &mut [T], begin: bool, mask: u64, numbers: &[T], block: &[T]) {
     match out.len().div_ceil(T::lanes::<S>()) {
         1 => add_to::<T, S, 1>(simd, out, begin, mask, numbers, block),
         2 => add_to::<T, S, 2>(simd, out, begin, mask, numbers, block),
@@ -206,7 +290,7 @@ fn add_to<T: Real, S: Simd, const LONG: usize>(
     begin: bool,
     mut mask: u64,
     numbers: &[T],
-    block: &Block<T>,
+    block: &[T],
 ) {
     let lanes = T::lanes::<S>();
     let mut sums = [T::splat(simd, T::zero()); LONG];
@@ -222,7 +306,7 @@ fn add_to<T: Real, S: Simd, const LONG: usize>(
         let k = mask.trailing_zeros() as usize;
         mask &= mask - 1;
         let factor = T::splat(simd, numbers[k]);
-        let terms = &block.0[k * WIDE * lanes..(k * WIDE + LONG) * lanes];
+        let terms = &block[k * WIDE * lanes..(k * WIDE + LONG) * lanes];
         for (w, sum) in sums.iter_mut().enumerate() {
             *sum = T::mul_add(simd, factor, T::load(simd, &terms[w * lanes..]), *sum);
         }
