@@ -12,7 +12,7 @@ use rayon::prelude::*;
 /// Numbers of a weight that one thread packs.
 const PACKED_ALONE: usize = 1 << 15;
 /// The most rows of a weight that one task steps.
-const MOST_WEIGHT_ROWS: usize = 128;
+const MOST_WEIGHT_ROWS: usize = 256;
 
 /// y = act(x·wᵀ + b).
 #[derive(Debug, Clone, Copy)]

@@ -97,7 +97,7 @@ pub fn product_packed<T: Real>(out: &mut [T], cols: usize, stride: usize, a: Vie
 /// Rows of a product over `rows` rows that one task computes: one task a thread, and no more than stay in a core's cache.
 pub fn rows_a_task(rows: usize) -> usize {
     let share = rows.div_ceil(rayon::current_num_threads());
-    share.next_multiple_of(GROUP).min(128)
+    share.next_multiple_of(GROUP).min(256)
 }
 
 /// The left matrix: element (row, k) lies at `row·row_step + k·inner_step`.

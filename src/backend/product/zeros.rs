@@ -15,7 +15,7 @@ const INNER: usize = 64;
 /// Vectors in a row of a block: that many sums fit in 16 registers.
 const WIDE: usize = 8;
 /// Rows of the result that share a block.
-const ROWS: usize = 128;
+const ROWS: usize = 256;
 /// The narrowest products whose zeros are counted.
 const NARROWEST: usize = 64;
 
