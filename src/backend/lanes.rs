@@ -33,11 +33,15 @@ pub trait Lanes: Copy + 'static {
     /// Four rows of four as four columns.
     #[inline(always)]
     fn transpose(rows: [[Self; 4]; 4]) -> [[Self; 4]; 4] {
-        std::array::from_fn(|j| std::array::from_fn(|i| rows[i][j]))
+        number_by_number(rows)
     }
 
     /// a·b + c, with one rounding where the machine can.
     fn mul_add<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>, c: Self::Vector<S>) -> Self::Vector<S>;
+}
+
+fn number_by_number<T: Copy>(rows: [[T; 4]; 4]) -> [[T; 4]; 4] {
+    std::array::from_fn(|j| std::array::from_fn(|i| rows[i][j]))
 }
 
 macro_rules! lanes {
@@ -94,7 +98,7 @@ lanes!(
     fn transpose(rows: [[Self; 4]; 4]) -> [[Self; 4]; 4] {
         use std::arch::x86_64::__m128;
         let Some(sse) = pulp::core_arch::x86::Sse::try_new() else {
-            return std::array::from_fn(|j| std::array::from_fn(|i| rows[i][j]));
+            return number_by_number(rows);
         };
         let [a, b, c, d]: [__m128; 4] = bytemuck::cast(rows);
         // a0 b0 a1 b1, c0 d0 c1 d1; a2 b2 a3 b3, c2 d2 c3 d3

@@ -29,13 +29,16 @@ const LINE: usize = 16;
 /// Column j of `b` becomes row j of a panel whose rows lie `WIDTH` apart, filled up with zeros.
 #[inline(always)]
 pub(super) fn transpose<T: Real, const WIDTH: usize>(panel: &mut [T], b: View<'_, T>) {
-    let (rows, cols) = (b.rows / SQUARE * SQUARE, b.cols / SQUARE * SQUARE);
-    for line in (0..cols).step_by(LINE) {
-        for q in (0..rows).step_by(SQUARE) {
-            for p in (line..cols.min(line + LINE)).step_by(SQUARE) {
+    let (whole, filled) = (b.cols / SQUARE * SQUARE, b.rows.next_multiple_of(SQUARE));
+    for line in (0..whole).step_by(LINE) {
+        for q in (0..b.rows).step_by(SQUARE) {
+            for p in (line..whole.min(line + LINE)).step_by(SQUARE) {
                 let row = |i: usize| -> [T; SQUARE] {
                     let start = (q + i) * b.stride + p;
-                    b.data[start..start + SQUARE].try_into().expect("four numbers")
+                    match q + i < b.rows {
+                        true => b.data[start..start + SQUARE].try_into().expect("four numbers"),
+                        false => [T::zero(); SQUARE],
+                    }
                 };
                 for (j, column) in T::transpose([row(0), row(1), row(2), row(3)]).iter().enumerate() {
                     let to = (p + j) * WIDTH + q;
@@ -44,13 +47,18 @@ pub(super) fn transpose<T: Real, const WIDTH: usize>(panel: &mut [T], b: View<'_
             }
         }
     }
-    for (p, column) in panel.chunks_exact_mut(WIDTH).enumerate() {
-        for (q, value) in column.iter_mut().enumerate().skip(if p < cols { rows } else { 0 }) {
-            *value = if q < b.rows {
+    for p in whole..b.cols {
+        for q in 0..filled {
+            panel[p * WIDTH + q] = if q < b.rows {
                 b.data[q * b.stride + p]
             } else {
                 T::zero()
             };
+        }
+    }
+    if filled < WIDTH {
+        for column in panel.chunks_exact_mut(WIDTH).take(b.cols) {
+            column[filled..].fill(T::zero());
         }
     }
 }
