@@ -11,6 +11,7 @@ pub trait Lanes: Copy + 'static {
     type Vector<S: Simd>: Copy;
 
     /// How many a vector has.
+    #[inline(always)]
     fn lanes<S: Simd>() -> usize {
         std::mem::size_of::<Self::Vector<S>>() / std::mem::size_of::<Self>()
     }

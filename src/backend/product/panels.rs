@@ -35,12 +35,13 @@ pub(super) fn transpose<T: Real, const WIDTH: usize>(panel: &mut [T], b: View<'_
             for p in (line..whole.min(line + LINE)).step_by(SQUARE) {
                 let row = |i: usize| -> [T; SQUARE] {
                     let start = (q + i) * b.stride + p;
-                    match q + i < b.rows {
-                        true => b.data[start..start + SQUARE].try_into().expect("four numbers"),
-                        false => [T::zero(); SQUARE],
-                    }
+                    b.data[start..start + SQUARE].try_into().expect("four numbers")
                 };
-                for (j, column) in T::transpose([row(0), row(1), row(2), row(3)]).iter().enumerate() {
+                let square = match q + SQUARE <= b.rows {
+                    true => [row(0), row(1), row(2), row(3)],
+                    false => std::array::from_fn(|i| if q + i < b.rows { row(i) } else { [T::zero(); SQUARE] }),
+                };
+                for (j, column) in T::transpose(square).iter().enumerate() {
                     let to = (p + j) * WIDTH + q;
                     panel[to..to + SQUARE].copy_from_slice(column);
                 }

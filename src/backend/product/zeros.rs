@@ -293,12 +293,14 @@ fn add_to<T: Real, S: Simd, const LONG: usize>(
     block: &[T],
 ) {
     let lanes = T::lanes::<S>();
+    // Known for all vectors but the last one when this is compiled: so the sums never leave the registers.
+    let full = out.len() == LONG * lanes;
     let mut sums = [T::splat(simd, T::zero()); LONG];
     if !begin {
-        for (sum, out) in sums.iter_mut().zip(out.chunks(lanes)) {
-            *sum = match out.len() == lanes {
-                true => T::load(simd, out),
-                false => T::load_part(simd, out),
+        for (w, sum) in sums.iter_mut().enumerate() {
+            *sum = match w + 1 < LONG || full {
+                true => T::load(simd, &out[w * lanes..]),
+                false => T::load_part(simd, &out[w * lanes..]),
             };
         }
     }
@@ -311,10 +313,10 @@ fn add_to<T: Real, S: Simd, const LONG: usize>(
             *sum = T::mul_add(simd, factor, T::load(simd, &terms[w * lanes..]), *sum);
         }
     }
-    for (sum, out) in sums.into_iter().zip(out.chunks_mut(lanes)) {
-        match out.len() == lanes {
-            true => T::store(simd, out, sum),
-            false => T::store_part(simd, out, sum),
+    for (w, sum) in sums.into_iter().enumerate() {
+        match w + 1 < LONG || full {
+            true => T::store(simd, &mut out[w * lanes..], sum),
+            false => T::store_part(simd, &mut out[w * lanes..], sum),
         }
     }
 }
