@@ -213,11 +213,13 @@ impl BackwardWeight {
             }
         });
         let mut grad_bias = [T::zero(); MOST_WEIGHT_ROWS];
-        for row in grad_y.data.chunks(grad_y.stride).take(grad_y.rows) {
-            for (sum, &grad) in grad_bias[..count].iter_mut().zip(row) {
-                *sum += grad;
+        Arch::new().dispatch(|| {
+            for row in grad_y.data.chunks(grad_y.stride).take(grad_y.rows) {
+                for (sum, &grad) in grad_bias[..count].iter_mut().zip(row) {
+                    *sum += grad;
+                }
             }
-        }
+        });
         rule::step(&mut rows.bias[..count], rows.bias_sum, &grad_bias[..count], rate);
     }
 }

@@ -6,6 +6,7 @@ use crate::backend::cpu::{Memory, Real};
 use crate::backend::gpu::{Call, Dispatch, Gpu, GpuError, shaders};
 use crate::backend::layout::UNIQUE;
 use crate::backend::{Matrix, SparseBatch};
+use pulp::Arch;
 use rayon::prelude::*;
 
 /// Rows that one task computes.
@@ -67,18 +68,38 @@ fn sum_segments<T: Real>(
         .par_chunks_mut(ROWS * stride)
         .enumerate()
         .for_each(|(chunk, values)| {
-            for (i, sum) in values.chunks_exact_mut(stride).enumerate() {
-                let i = chunk * ROWS + i;
-                sum.fill(T::zero());
-                for &entry in &entries[offsets[i] as usize..offsets[i + 1] as usize] {
-                    let row = &rows[entry as usize * stride..(entry as usize + 1) * stride];
-                    for (sum, &value) in sum.iter_mut().zip(row) {
-                        *sum += value;
-                    }
-                }
-            }
+            let offsets = &offsets[chunk * ROWS..][..values.len() / stride + 1];
+            Arch::new().dispatch(|| match offsets.windows(2).all(|ends| ends[1] - ends[0] == 1) {
+                true => copy(values, &entries[offsets[0] as usize..], rows, stride),
+                false => sum(values, offsets, entries, rows, stride),
+            });
         });
     memory.put(out.buffer, values);
+}
+
+/// Segments of any length.
+#[inline(always)]
+fn sum<T: Real>(values: &mut [T], offsets: &[u32], entries: &[u32], rows: &[T], stride: usize) {
+    for (sum, ends) in values.chunks_exact_mut(stride).zip(offsets.windows(2)) {
+        sum.fill(T::zero());
+        for &entry in &entries[ends[0] as usize..ends[1] as usize] {
+            let row = &rows[entry as usize * stride..][..stride];
+            for (sum, &value) in sum.iter_mut().zip(row) {
+                *sum += value;
+            }
+        }
+    }
+}
+
+/// Segments of one entry each: with so little to do a row, many rows are on their way from memory at once.
+#[inline(always)]
+fn copy<T: Real>(values: &mut [T], entries: &[u32], rows: &[T], stride: usize) {
+    for (sum, &entry) in values.chunks_exact_mut(stride).zip(entries) {
+        let row = &rows[entry as usize * stride..][..stride];
+        for (sum, &value) in sum.iter_mut().zip(row) {
+            *sum = T::zero() + value; // as the sum has it: −0 becomes 0
+        }
+    }
 }
 
 impl Forward {

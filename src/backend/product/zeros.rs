@@ -108,20 +108,20 @@ impl<T: Real> WithSimd for Multiply<'_, T> {
         let (copy, blocks) = scratch[begin..].split_at_mut(ROWS * INNER);
         let mut lines = Lines { masks: [0; ROWS], copy };
         let width = WIDE * T::lanes::<S>();
-        let mut blocks = Blocks { blocks, width };
+        let mut blocks = Blocks(blocks);
         for first in (0..sums.rows).step_by(ROWS) {
             let rows = first..sums.rows.min(first + ROWS);
             for from in (0..sums.inner).step_by(INNER) {
                 let inner = from..sums.inner.min(from + INNER);
                 lines.look_at(left, rows.clone(), inner.clone());
-                blocks.fill(right, sums.inner, inner.clone(), sums.cols);
+                blocks.fill(simd, right, sums.inner, inner.clone(), sums.cols);
                 let part = Part {
                     rows: rows.clone(),
                     inner,
                     left,
                     lines: &lines,
                 };
-                for (block, col) in blocks.each().zip((0..sums.cols).step_by(width)) {
+                for (block, col) in blocks.each::<S>().zip((0..sums.cols).step_by(width)) {
                     let cols = col..sums.cols.min(col + width);
                     part.add(simd, &mut sums, cols, block);
                 }
@@ -165,36 +165,28 @@ impl<T: Real> Part<'_, T> {
     }
 }
 
-/// Some rows of the right matrix in blocks, (INNER, width) each, that begin at lines of the cache: a block at a time fits in
-/// the nearest cache.
-struct Blocks<'a, T> {
-    blocks: &'a mut [T],
-    width: usize,
-}
+/// Some rows of the right matrix in blocks, (INNER, WIDE vectors) each, that begin at lines of the cache: a block at a time
+/// fits in the nearest cache.
+struct Blocks<'a, T>(&'a mut [T]);
 
 impl<T: Real> Blocks<'_, T> {
     /// The rows `inner` of the right matrix, in which every one of `cols` columns has `all` numbers; whole rows at a time,
     /// so that they are read in the order in which they lie.
     #[inline(always)]
-    fn fill(&mut self, right: Right<'_, T>, all: usize, inner: Range<usize>, cols: usize) {
-        let width = self.width;
+    fn fill<S: Simd>(&mut self, simd: S, right: Right<'_, T>, all: usize, inner: Range<usize>, cols: usize) {
+        let width = WIDE * T::lanes::<S>();
         for (row, k) in inner.enumerate() {
-            for (block, col) in self
-                .blocks
-                .chunks_exact_mut(INNER * width)
-                .zip((0..cols).step_by(width))
-            {
+            for (block, col) in self.0.chunks_exact_mut(INNER * width).zip((0..cols).step_by(width)) {
                 let block = &mut block[row * width..(row + 1) * width];
                 match right {
                     Right::Rows(data, stride) => {
-                        let (block, padding) = block.split_at_mut(width.min(cols - col));
-                        block.copy_from_slice(&data[k * stride + col..][..block.len()]);
-                        padding.fill(T::zero());
+                        let row = &data[k * stride + col..k * stride + cols.min(col + width)];
+                        copy(simd, block, row);
                     }
                     Right::Panels(panels) => {
                         for (col, block) in (col..cols).step_by(PANEL).zip(block.chunks_mut(PANEL)) {
                             let start = (col / PANEL * all + k) * PANEL + col % PANEL;
-                            block.copy_from_slice(&panels[start..start + block.len()]);
+                            copy(simd, block, &panels[start..start + block.len()]);
                         }
                     }
                 }
@@ -202,8 +194,21 @@ impl<T: Real> Blocks<'_, T> {
         }
     }
 
-    fn each(&self) -> impl Iterator<Item = &[T]> {
-        self.blocks.chunks_exact(INNER * self.width)
+    fn each<S: Simd>(&self) -> impl Iterator<Item = &[T]> {
+        self.0.chunks_exact(INNER * WIDE * T::lanes::<S>())
+    }
+}
+
+/// Copies numbers, and zeros up to a whole vector: so few that a call of `memcpy` would cost as much.
+#[inline(always)]
+fn copy<T: Real, S: Simd>(simd: S, to: &mut [T], from: &[T]) {
+    let lanes = T::lanes::<S>();
+    for (to, from) in to.chunks_exact_mut(lanes).zip(from.chunks(lanes)) {
+        let vector = match from.len() == lanes {
+            true => T::load(simd, from),
+            false => T::load_part(simd, from),
+        };
+        T::store(simd, to, vector);
     }
 }
 
