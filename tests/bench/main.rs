@@ -58,6 +58,8 @@ fn check(step: &Value, steps_a_time: u64) {
     ] {
         assert!(number(step, key) > 0.0, "{key}");
     }
+    let active = number(step, "active");
+    assert!(0.2 < active && active < 0.8, "{active}: about half at the start");
     let floor = number(step, "flops") / (number(step, "floor_gflops") * 1e6);
     assert!((number(step, "floor_ms") / floor - 1.0).abs() < 1e-9);
     let over = times[1] / number(&step["repeated_batch"], "median_ms");

@@ -73,6 +73,11 @@ fn step(step: &Step) -> String {
         step.floor_side,
         step.over_floor
     );
+    text += &format!(
+        "{:<20}{:>7.0}%   the CPU leaves out the terms of the zeros, the floor does not\n",
+        "hidden units active",
+        100.0 * step.active
+    );
     if let Some(processors) = step.processors {
         text += &format!("{:<20}{processors:>8.2}\n", "processors used");
     }

@@ -5,7 +5,7 @@ use super::synthetic;
 use crate::backend::Floats;
 use crate::data::examples::Examples;
 use crate::data::loader::{Batch, RowLayout};
-use crate::kernels::Operation;
+use crate::kernels::{Operation, linear};
 use crate::model::Architecture;
 use crate::train::batches::{Ahead, Prepared};
 use crate::train::engine::{Engine, Program};
@@ -147,6 +147,23 @@ impl Arm {
             unique: unique / batches.max(1.0),
             entries: entries / batches.max(1.0),
         }
+    }
+
+    /// The share of the hidden layers' outputs that their ReLUs let pass, in the last step.
+    ///
+    /// # Errors
+    /// What the device reports.
+    pub fn active(&mut self) -> Result<f64, TrainError> {
+        let (mut active, mut all) = (0, 0);
+        for operation in &self.operations {
+            let Operation::LinearForward(linear::Forward { y, relu: true, .. }) = operation else {
+                continue;
+            };
+            let rows = self.engine.read(y.buffer, 0..y.padded_len())?;
+            active += rows.iter().filter(|&&value| value > 0.0).count();
+            all += y.rows * y.cols;
+        }
+        Ok(active as f64 / all.max(1) as f64)
     }
 
     /// The mean loss of the loader's last batches.

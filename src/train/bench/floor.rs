@@ -1,6 +1,7 @@
 //! What the machine could do at best: the rate of a matrix product at the size that suits it most, measured between the steps,
 //! in the same process, on the same threads. On the CPU the step's own product and faer's are tried, and the faster one counts:
-//! a slow product must not make a low floor.
+//! a slow product must not make a low floor. It multiplies numbers that are not zero: a step that leaves out the terms of zeros
+//! may take less than its floor.
 
 use crate::backend::{Allocate, Matrix, stride};
 use crate::kernels::Operation;

@@ -32,7 +32,7 @@ pub(super) fn record(
     rounds: &[Around],
     (floor_product, floor_side): (&'static str, usize),
 ) -> Result<Step, TrainError> {
-    let loss = arm.loss()?;
+    let (loss, active) = (arm.loss()?, arm.active()?);
     let config = &arm.setup.config;
     let batch_size = config.training.batch_size;
     let rows = arm.mean_rows();
@@ -85,6 +85,7 @@ pub(super) fn record(
         over_floor: times.median_ms / floor_ms,
         flops,
         bytes: costs.iter().map(|cost| cost.bytes).sum(),
+        active,
         unique_rows: rows.unique,
         batch_size,
         table_rows: arm.architecture.total_rows(),

@@ -72,6 +72,9 @@ pub struct Step {
     pub flops: f64,
     /// Bytes that a step's operations read and write, each operand once, counted from the shapes.
     pub bytes: f64,
+    /// The share of the hidden layers' outputs that are not zero, in the last step: the CPU leaves out the terms of the others,
+    /// which `flops` counts.
+    pub active: f64,
     /// Mean number of unique rows of a batch.
     pub unique_rows: f64,
     /// B.
