@@ -62,8 +62,12 @@ fn with_zeros(rows: usize, inner: usize) -> Vec<f32> {
     let number = |at: usize| {
         let (row, k) = (at / inner, at % inner);
         let drawn = (at as u32).wrapping_mul(2_654_435_761) >> 9;
-        let many = (row / GROUP + k / 64) % 2 == 0;
-        let zero = if many { drawn % 16 < 11 } else { drawn % 16 == 0 };
+        let many = (row / GROUP + k / 64).is_multiple_of(2);
+        let zero = if many {
+            drawn % 16 < 11
+        } else {
+            drawn.is_multiple_of(16)
+        };
         if zero { 0.0 } else { drawn as f32 / 1e6 - 4.0 }
     };
     (0..rows * inner).map(number).collect()
