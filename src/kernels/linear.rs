@@ -4,15 +4,13 @@ use super::encode::word;
 use super::rule::{self, Rule};
 use crate::backend::cpu::{Memory, Real};
 use crate::backend::gpu::{Blocks, Call, Dispatch, Family, Gpu, GpuError, Handle, shaders};
-use crate::backend::product::{Form, PANEL, View, pack, packed_len, product, product_packed, rows_a_task};
+use crate::backend::product::{Form, MOST_ROWS, PANEL, View, pack, packed_len, product, product_packed, rows_a_task};
 use crate::backend::{Floats, Matrix};
 use pulp::Arch;
 use rayon::prelude::*;
 
 /// Numbers of a weight that one thread packs.
 const PACKED_ALONE: usize = 1 << 15;
-/// The most rows of a weight that one task steps.
-const MOST_WEIGHT_ROWS: usize = 256;
 
 /// y = act(x·wᵀ + b).
 #[derive(Debug, Clone, Copy)]
@@ -212,7 +210,7 @@ impl BackwardWeight {
                 rule::step(&mut weight[..cols], sums, &grad[..cols], rate);
             }
         });
-        let mut grad_bias = [T::zero(); MOST_WEIGHT_ROWS];
+        let mut grad_bias = [T::zero(); MOST_ROWS];
         Arch::new().dispatch(|| {
             for row in grad_y.data.chunks(grad_y.stride).take(grad_y.rows) {
                 for (sum, &grad) in grad_bias[..count].iter_mut().zip(row) {

@@ -57,13 +57,15 @@ pub enum Form {
 
 /// Writes the product into `out`, whose rows lie `stride` apart; columns past `cols` keep what they hold.
 pub fn product<T: Real>(out: &mut [T], cols: usize, stride: usize, form: Form, a: View<'_, T>, b: View<'_, T>) {
-    let (rows, inner) = match form {
-        Form::LeftTransposed => (a.cols, a.rows),
-        Form::Plain | Form::RightTransposed => (a.rows, a.cols),
-    };
-    let left = match form {
-        Form::LeftTransposed => Left::new(a.data, 1, a.stride),
-        Form::Plain | Form::RightTransposed => Left::new(a.data, a.stride, 1),
+    let (rows, inner, left) = match form {
+        Form::Plain => (a.rows, a.cols, Left::new(a.data, a.stride, 1)),
+        Form::LeftTransposed => (a.cols, a.rows, Left::new(a.data, 1, a.stride)),
+        Form::RightTransposed => {
+            return T::with_scratch(packed_len(b.rows, b.cols), |panels| {
+                pack(panels, b);
+                product_packed(out, cols, stride, a, panels);
+            });
+        }
     };
     let sums = Sums {
         out,
@@ -72,32 +74,28 @@ pub fn product<T: Real>(out: &mut [T], cols: usize, stride: usize, form: Form, a
         stride,
         inner,
     };
-    match form {
-        Form::Plain | Form::LeftTransposed => run(sums, left, Right::Rows(b.data, b.stride)),
-        Form::RightTransposed => T::with_scratch(packed_len(b.rows, inner), |panels| {
-            pack(panels, b);
-            run(sums, left, Right::Panels(panels));
-        }),
-    }
+    run(sums, left, Right::Rows(b.data, b.stride));
 }
 
 /// a·bᵀ where b is packed already: see [`pack`].
 pub fn product_packed<T: Real>(out: &mut [T], cols: usize, stride: usize, a: View<'_, T>, panels: &[T]) {
-    let (rows, inner) = (a.rows, a.cols);
     let sums = Sums {
         out,
-        rows,
+        rows: a.rows,
         cols,
         stride,
-        inner,
+        inner: a.cols,
     };
     run(sums, Left::new(a.data, a.stride, 1), Right::Panels(panels));
 }
 
-/// Rows of a product over `rows` rows that one task computes: one task a thread, and no more than stay in a core's cache.
+/// The most rows of a product that one task computes: no more than stay in a core's cache.
+pub const MOST_ROWS: usize = 256;
+
+/// Rows of a product over `rows` rows that one task computes: one task a thread, and at most [`MOST_ROWS`].
 pub fn rows_a_task(rows: usize) -> usize {
     let share = rows.div_ceil(rayon::current_num_threads());
-    share.next_multiple_of(GROUP).min(256)
+    share.next_multiple_of(GROUP).min(MOST_ROWS)
 }
 
 /// The left matrix: element (row, k) lies at `row·row_step + k·inner_step`.
@@ -114,6 +112,15 @@ impl<'a, T> Left<'a, T> {
             data,
             row_step,
             inner_step,
+        }
+    }
+
+    /// The same rows from term k on.
+    #[inline(always)]
+    fn terms_from(self, k: usize) -> Self {
+        Self {
+            data: &self.data[k * self.inner_step..],
+            ..self
         }
     }
 

@@ -1,5 +1,4 @@
 use super::{Form, GROUP, Left, Right, Sums, View, pack, packed_len, product, tiles, zeros};
-use crate::backend::cpu::Real;
 use pulp::{Arch, Scalar, Scalar512b, Simd, WithSimd};
 
 /// Small whole numbers: every sum is exact, so the product must be too.
@@ -99,7 +98,16 @@ impl WithSimd for &Both<'_> {
             let (left, right) = (self.left, self.right);
             match way {
                 0 => tiles::Multiply { sums, left, right }.with_simd(simd),
-                _ => zeros::multiply_with(simd, sums, left, right),
+                _ => {
+                    let scratch = &mut vec![f32::NAN; zeros::scratch_len(&sums)];
+                    let multiply = zeros::Multiply {
+                        sums,
+                        left,
+                        right,
+                        scratch,
+                    };
+                    multiply.with_simd(simd);
+                }
             }
         }
         outs.map(|out| out.into_iter().map(f32::to_bits).collect())
@@ -171,12 +179,12 @@ fn rows_cut_in_groups_have_the_same_bits() {
 }
 
 /// The bits of a product in parts of `part` rows.
-fn cut_in<T: Real>(rows: usize, left: &[T], right: View<'_, T>, part: usize) -> Vec<u64> {
-    let mut out = vec![T::zero(); rows * right.cols];
+fn cut_in(rows: usize, left: &[f32], right: View<'_, f32>, part: usize) -> Vec<u32> {
+    let mut out = vec![0.0; rows * right.cols];
     for (i, out) in out.chunks_mut(part * right.cols).enumerate() {
         let range = i * part..rows.min((i + 1) * part);
         let left = View::rows_of(left, range, right.rows, right.rows);
         product(out, right.cols, right.cols, Form::Plain, left, right);
     }
-    out.into_iter().map(|x| x.to_f64().to_bits()).collect()
+    out.into_iter().map(f32::to_bits).collect()
 }

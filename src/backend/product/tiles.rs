@@ -49,7 +49,7 @@ fn add_terms<T: Real, S: Simd>(
         let tile = Tile {
             begin: inner.start == 0,
             inner: inner.len(),
-            left: Left::new(left.from(0, inner.start), left.row_step, left.inner_step),
+            left: left.terms_from(inner.start),
             right,
             distance,
         };

@@ -4,7 +4,7 @@
 
 use super::panels::transpose;
 use super::tiles::Tile;
-use super::{GROUP, Left, PANEL, Right, Sums, View};
+use super::{GROUP, Left, MOST_ROWS, PANEL, Right, Sums, View};
 use crate::backend::cpu::Real;
 use crate::backend::lanes;
 use pulp::{Arch, Simd, WithSimd};
@@ -14,8 +14,8 @@ use std::ops::Range;
 const INNER: usize = 64;
 /// Vectors in a row of a block: that many sums fit in 16 registers.
 const WIDE: usize = 8;
-/// Rows of the result that share a block.
-const ROWS: usize = 256;
+/// Rows of the result that share a block: all of a task.
+const ROWS: usize = MOST_ROWS;
 /// The narrowest products whose zeros are counted.
 const NARROWEST: usize = 64;
 
@@ -53,7 +53,7 @@ fn count_in<T: Real>(left: Left<'_, T>, rows: Range<usize>, inner: Range<usize>)
     (0..lines).map(line).map(not_zero).sum()
 }
 
-/// All sums.
+/// All sums, on memory that the thread keeps.
 pub(super) fn multiply<T: Real>(sums: Sums<'_, T>, left: Left<'_, T>, right: Right<'_, T>) {
     T::with_scratch(scratch_len(&sums), |scratch| {
         Arch::new().dispatch(Multiply {
@@ -65,32 +65,20 @@ pub(super) fn multiply<T: Real>(sums: Sums<'_, T>, left: Left<'_, T>, right: Rig
     });
 }
 
-/// As [`multiply`], with the vectors of `simd`.
-#[cfg(test)]
-pub(super) fn multiply_with<T: Real, S: Simd>(simd: S, sums: Sums<'_, T>, left: Left<'_, T>, right: Right<'_, T>) {
-    let scratch = &mut vec![T::from_f64(f64::NAN); scratch_len(&sums)];
-    let multiply = Multiply {
-        sums,
-        left,
-        right,
-        scratch,
-    };
-    multiply.with_simd(simd);
-}
-
 /// Numbers that [`Multiply`] works on, for vectors of any length.
-fn scratch_len<T>(sums: &Sums<'_, T>) -> usize {
+pub(super) fn scratch_len<T>(sums: &Sums<'_, T>) -> usize {
     INNER * sums.cols.next_multiple_of(WIDE * lanes::MOST) + ROWS * INNER + ALIGNED
 }
 
 /// Numbers that fill lines of the cache.
 const ALIGNED: usize = 16;
 
-struct Multiply<'a, T> {
-    sums: Sums<'a, T>,
-    left: Left<'a, T>,
-    right: Right<'a, T>,
-    scratch: &'a mut [T],
+/// All sums, with scratch memory that holds anything.
+pub(super) struct Multiply<'a, T> {
+    pub sums: Sums<'a, T>,
+    pub left: Left<'a, T>,
+    pub right: Right<'a, T>,
+    pub scratch: &'a mut [T],
 }
 
 impl<T: Real> WithSimd for Multiply<'_, T> {
@@ -146,7 +134,7 @@ impl<T: Real> Part<'_, T> {
         let tile = Tile {
             begin: from == 0,
             inner: self.inner.len(),
-            left: Left::new(left.from(0, from), left.row_step, left.inner_step),
+            left: left.terms_from(from),
             right: block,
             distance: WIDE * T::lanes::<S>(),
         };
