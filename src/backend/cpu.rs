@@ -51,10 +51,10 @@ macro_rules! real {
             }
             fn with_scratch<R>(len: usize, work: impl FnOnce(&mut [Self]) -> R) -> R {
                 // One a call within another; the outermost one's is the last.
-                thread_local!(static SCRATCH: RefCell<Vec<Vec<$type>>> = const { RefCell::new(Vec::new()) });
+                thread_local!(static SCRATCH: RefCell<Vec<Numbers<$type>>> = const { RefCell::new(Vec::new()) });
                 let mut scratch = SCRATCH.with_borrow_mut(Vec::pop).unwrap_or_default();
                 if scratch.len() < len {
-                    scratch.resize(len, 0.0);
+                    scratch = Numbers::zeros(len);
                 }
                 let result = work(&mut scratch[..len]);
                 SCRATCH.with_borrow_mut(|all| all.push(scratch));
@@ -72,7 +72,7 @@ real!(f64, libm::exp, libm::log1p);
 pub struct Memory<T: bytemuck::Pod> {
     floats: Vec<Numbers<T>>,
     ints: Vec<Vec<u32>>,
-    scratch: Vec<T>,
+    scratch: Numbers<T>,
     max_shard_elements: Option<usize>,
 }
 
@@ -88,7 +88,7 @@ impl<T: Real> Memory<T> {
         Self {
             floats: Vec::new(),
             ints: Vec::new(),
-            scratch: Vec::new(),
+            scratch: Numbers::default(),
             max_shard_elements: None,
         }
     }
@@ -128,16 +128,16 @@ impl<T: Real> Memory<T> {
 
     /// `len` numbers or more that hold anything, for what threads share within one operation; [`Memory::put_scratch`] brings
     /// them back.
-    pub fn take_scratch(&mut self, len: usize) -> Vec<T> {
+    pub fn take_scratch(&mut self, len: usize) -> Numbers<T> {
         let mut scratch = std::mem::take(&mut self.scratch);
         if scratch.len() < len {
-            scratch.resize(len, T::zero());
+            scratch = Numbers::zeros(len);
         }
         scratch
     }
 
     /// Brings back what [`Memory::take_scratch`] took.
-    pub fn put_scratch(&mut self, scratch: Vec<T>) {
+    pub fn put_scratch(&mut self, scratch: Numbers<T>) {
         self.scratch = scratch;
     }
 

@@ -37,6 +37,9 @@ pub trait Lanes: Copy + 'static {
         number_by_number(rows)
     }
 
+    /// Bit i: lane i is not zero. `None` on machines whose comparisons do not give bits.
+    fn not_zero<S: Simd>(simd: S, values: Self::Vector<S>) -> Option<u64>;
+
     /// a·b + c, with one rounding where the machine can.
     fn mul_add<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>, c: Self::Vector<S>) -> Self::Vector<S>;
 }
@@ -46,7 +49,7 @@ fn number_by_number<T: Copy>(rows: [[T; 4]; 4]) -> [[T; 4]; 4] {
 }
 
 macro_rules! lanes {
-    ($type:ty, $vector:ident, $splat:ident, $as_simd:ident, $as_mut_simd:ident, $load:ident, $store:ident, $mul_add:ident, $($more:item)*) => {
+    ($type:ty, $vector:ident, $splat:ident, $as_simd:ident, $as_mut_simd:ident, $load:ident, $store:ident, $equal:ident, $mul_add:ident, $($more:item)*) => {
         impl Lanes for $type {
             $($more)*
 
@@ -78,6 +81,18 @@ macro_rules! lanes {
             }
 
             #[inline(always)]
+            fn not_zero<S: Simd>(simd: S, values: S::$vector) -> Option<u64> {
+                let zeros = simd.$equal(values, simd.$splat(0.0));
+                let lanes = Self::lanes::<S>();
+                // A bit a lane, or as many bytes as a number has: 0 or all ones.
+                match bytemuck::bytes_of(&zeros) {
+                    &[low] if lanes == 8 => Some(u64::from(!low)),
+                    &[low, high] if lanes == 16 => Some(u64::from(!u16::from_le_bytes([low, high]))),
+                    _ => None,
+                }
+            }
+
+            #[inline(always)]
             fn mul_add<S: Simd>(simd: S, a: S::$vector, b: S::$vector, c: S::$vector) -> S::$vector {
                 simd.$mul_add(a, b, c)
             }
@@ -92,6 +107,7 @@ lanes!(
     as_mut_simd_f32s,
     partial_load_f32s,
     partial_store_f32s,
+    equal_f32s,
     mul_add_e_f32s,
     // Compilers do not see through the general one: number by number it takes three times as long.
     #[cfg(target_arch = "x86_64")]
@@ -121,5 +137,6 @@ lanes!(
     as_mut_simd_f64s,
     partial_load_f64s,
     partial_store_f64s,
+    equal_f64s,
     mul_add_e_f64s,
 );

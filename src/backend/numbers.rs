@@ -1,8 +1,10 @@
-//! A buffer of the CPU's memory. Large ones ask for huge pages: rows drawn from all over a table would otherwise cost a walk
-//! through the page table each, beside the read itself.
+//! A buffer of the CPU's memory. It begins at a line of the cache, so that vectors lie in one line each. Large ones ask for
+//! huge pages: rows drawn from all over a table would otherwise cost a walk through the page table each, beside the read
+//! itself.
 
-use bytemuck::Pod;
+use bytemuck::{Pod, Zeroable};
 use memmap2::MmapMut;
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
 /// Bytes from which a buffer is a mapping of its own: a few huge pages of 2 MiB.
@@ -14,9 +16,15 @@ pub struct Numbers<T>(Place<T>);
 
 #[derive(Debug)]
 enum Place<T> {
-    Vector(Vec<T>),
+    /// With how many of the numbers count.
+    Lines(Vec<Line>, usize, PhantomData<T>),
     Mapped(MmapMut),
 }
+
+/// A line of the cache: 64 bytes on x86, half of one on Apple's processors.
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C, align(64))]
+struct Line([u8; 64]);
 
 impl<T: Pod> Numbers<T> {
     /// `len` zeros.
@@ -25,7 +33,7 @@ impl<T: Pod> Numbers<T> {
         let mapped = (bytes >= LARGE_BYTES).then(|| mapped(bytes)).flatten();
         Self(match mapped {
             Some(map) => Place::Mapped(map),
-            None => Place::Vector(vec![T::zeroed(); len]),
+            None => Place::Lines(vec![Line::zeroed(); bytes.div_ceil(size_of::<Line>())], len, PhantomData),
         })
     }
 }
@@ -40,7 +48,7 @@ fn mapped(bytes: usize) -> Option<MmapMut> {
 
 impl<T> Default for Numbers<T> {
     fn default() -> Self {
-        Self(Place::Vector(Vec::new()))
+        Self(Place::Lines(Vec::new(), 0, PhantomData))
     }
 }
 
@@ -57,7 +65,7 @@ impl<T: Pod> Deref for Numbers<T> {
 
     fn deref(&self) -> &[T] {
         match &self.0 {
-            Place::Vector(numbers) => numbers,
+            Place::Lines(lines, len, _) => &bytemuck::cast_slice(lines)[..*len],
             Place::Mapped(map) => bytemuck::cast_slice(map), // a mapping begins at a page, so it is aligned
         }
     }
@@ -66,7 +74,7 @@ impl<T: Pod> Deref for Numbers<T> {
 impl<T: Pod> DerefMut for Numbers<T> {
     fn deref_mut(&mut self) -> &mut [T] {
         match &mut self.0 {
-            Place::Vector(numbers) => numbers,
+            Place::Lines(lines, len, _) => &mut bytemuck::cast_slice_mut(lines)[..*len],
             Place::Mapped(map) => bytemuck::cast_slice_mut(map),
         }
     }
@@ -81,6 +89,7 @@ mod tests {
         for len in [0, 3, LARGE_BYTES / 4 - 1, LARGE_BYTES / 4, LARGE_BYTES / 4 + 3] {
             let mut numbers = Numbers::<f32>::zeros(len);
             assert_eq!(matches!(numbers.0, Place::Mapped(_)), len * 4 >= LARGE_BYTES);
+            assert_eq!(numbers.as_ptr().align_offset(64), 0);
             assert_eq!((numbers.len(), numbers.iter().filter(|&&x| x != 0.0).count()), (len, 0));
             if let Some(last) = numbers.last_mut() {
                 *last = 7.0;

@@ -5,6 +5,7 @@
 //! Where many numbers of the left matrix are zero, as in what comes out of a ReLU and in the gradient that passes back
 //! through one, their terms are left out (`zeros.rs`). That changes no finite sum; but 0·∞ is then 0.
 
+mod masks;
 mod panels;
 mod tiles;
 mod zeros;
@@ -159,7 +160,7 @@ impl<T> Sums<'_, T> {
 }
 
 fn run<T: Real>(sums: Sums<'_, T>, left: Left<'_, T>, right: Right<'_, T>) {
-    match zeros::worth_it(&sums, left) {
+    match masks::worth_it(&sums, left) {
         true => zeros::multiply(sums, left, right),
         false => Arch::new().dispatch(tiles::Multiply { sums, left, right }),
     }

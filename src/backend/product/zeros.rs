@@ -2,56 +2,18 @@
 //! and every row walks over those of its numbers that are not zero. What is loaded serves one row, so a term takes longer than
 //! in a tile of registers: whether leaving out is faster is decided by the zeros of every group of rows.
 
-use super::panels::transpose;
+use super::masks::{INNER, LINES, Lines};
 use super::tiles::Tile;
-use super::{GROUP, Left, MOST_ROWS, PANEL, Right, Sums, View};
+use super::{GROUP, Left, MOST_ROWS, PANEL, Right, Sums};
 use crate::backend::cpu::Real;
 use crate::backend::lanes;
 use pulp::{Arch, Simd, WithSimd};
 use std::ops::Range;
 
-/// Terms of a block, one a bit of a mask.
-const INNER: usize = 64;
 /// Vectors in a row of a block: that many sums fit in 16 registers.
 const WIDE: usize = 8;
 /// Rows of the result that share a block: all of a task.
 const ROWS: usize = MOST_ROWS;
-/// The narrowest products whose zeros are counted.
-const NARROWEST: usize = 64;
-
-/// Whether leaving out the zeros of a group is faster than a tile, where `count` of `terms` numbers are not zero.
-fn few(count: u32, terms: usize) -> bool {
-    8 * count as usize <= 5 * terms
-}
-
-/// Whether any group of rows has few numbers in any block.
-pub(super) fn worth_it<T: Real>(sums: &Sums<'_, T>, left: Left<'_, T>) -> bool {
-    if sums.cols < NARROWEST || sums.inner < INNER {
-        return false;
-    }
-    Arch::new().dispatch(|| {
-        (0..sums.inner).step_by(INNER).any(|k| {
-            let terms = INNER.min(sums.inner - k);
-            (0..sums.rows).step_by(GROUP).any(|row| {
-                let rows = GROUP.min(sums.rows - row);
-                few(count_in(left, row..row + rows, k..k + terms), rows * terms)
-            })
-        })
-    })
-}
-
-/// How many numbers of a part of the left matrix are not zero.
-#[inline(always)]
-fn count_in<T: Real>(left: Left<'_, T>, rows: Range<usize>, inner: Range<usize>) -> u32 {
-    let (lines, length, distance) = match left.inner_step {
-        1 => (rows.len(), inner.len(), left.row_step),
-        distance => (inner.len(), rows.len(), distance),
-    };
-    let part = left.from(rows.start, inner.start);
-    let line = |i: usize| &part[i * distance..i * distance + length];
-    let not_zero = |line: &[T]| line.iter().map(|&x| u32::from(x != T::zero())).sum::<u32>();
-    (0..lines).map(line).map(not_zero).sum()
-}
 
 /// All sums, on memory that the thread keeps.
 pub(super) fn multiply<T: Real>(sums: Sums<'_, T>, left: Left<'_, T>, right: Right<'_, T>) {
@@ -67,11 +29,8 @@ pub(super) fn multiply<T: Real>(sums: Sums<'_, T>, left: Left<'_, T>, right: Rig
 
 /// Numbers that [`Multiply`] works on, for vectors of any length.
 pub(super) fn scratch_len<T>(sums: &Sums<'_, T>) -> usize {
-    INNER * sums.cols.next_multiple_of(WIDE * lanes::MOST) + ROWS * INNER + ALIGNED
+    LINES + INNER * sums.cols.next_multiple_of(WIDE * lanes::MOST)
 }
-
-/// Numbers that fill lines of the cache.
-const ALIGNED: usize = 16;
 
 /// All sums, with scratch memory that holds anything.
 pub(super) struct Multiply<'a, T> {
@@ -92,16 +51,15 @@ impl<T: Real> WithSimd for Multiply<'_, T> {
             right,
             scratch,
         } = self;
-        let begin = scratch.as_ptr().align_offset(ALIGNED * size_of::<T>()).min(ALIGNED);
-        let (copy, blocks) = scratch[begin..].split_at_mut(ROWS * INNER);
-        let mut lines = Lines { masks: [0; ROWS], copy };
+        let (copy, blocks) = scratch.split_at_mut(LINES);
+        let mut lines = Lines::new(copy);
         let width = WIDE * T::lanes::<S>();
         let mut blocks = Blocks(blocks);
         for first in (0..sums.rows).step_by(ROWS) {
             let rows = first..sums.rows.min(first + ROWS);
             for from in (0..sums.inner).step_by(INNER) {
                 let inner = from..sums.inner.min(from + INNER);
-                lines.look_at(left, rows.clone(), inner.clone());
+                lines.look_at(simd, left, rows.clone(), inner.clone());
                 blocks.fill(simd, right, sums.inner, inner.clone(), sums.cols);
                 let part = Part {
                     rows: rows.clone(),
@@ -198,66 +156,6 @@ fn copy<T: Real, S: Simd>(simd: S, to: &mut [T], from: &[T]) {
         };
         T::store(simd, to, vector);
     }
-}
-
-/// Which numbers of some rows of the left matrix are not zero, and a transposed copy of them where a row does not lie in one
-/// piece.
-struct Lines<'a, T> {
-    masks: [u64; ROWS],
-    /// (ROWS, INNER)
-    copy: &'a mut [T],
-}
-
-impl<T: Real> Lines<'_, T> {
-    #[inline(always)]
-    fn look_at(&mut self, left: Left<'_, T>, rows: Range<usize>, inner: Range<usize>) {
-        if left.inner_step == 1 {
-            for (mask, row) in self.masks.iter_mut().zip(rows) {
-                *mask = not_zero(&left.from(row, inner.start)[..inner.len()]);
-            }
-            return;
-        }
-        let columns = View {
-            data: left.from(rows.start, inner.start),
-            rows: inner.len(),
-            cols: rows.len(),
-            stride: left.inner_step,
-        };
-        transpose::<T, INNER>(&mut self.copy[..rows.len() * INNER], columns);
-        for (mask, line) in self.masks.iter_mut().zip(self.copy.chunks_exact(INNER)) {
-            *mask = not_zero(line);
-        }
-    }
-
-    fn few(&self, rows: Range<usize>, terms: usize) -> bool {
-        let terms = rows.len() * terms;
-        few(self.masks[rows].iter().map(|mask| mask.count_ones()).sum(), terms)
-    }
-
-    /// The mask of a row, and its numbers from term `from` on.
-    #[inline(always)]
-    fn row<'b>(&'b self, left: Left<'b, T>, row: usize, place: usize, from: usize) -> (u64, &'b [T]) {
-        let numbers = match left.inner_step {
-            1 => left.from(row, from),
-            _ => &self.copy[place * INNER..(place + 1) * INNER],
-        };
-        (self.masks[place], numbers)
-    }
-}
-
-/// Bit k: the k-th of at most 64 numbers is not zero.
-#[inline(always)]
-fn not_zero<T: Real>(numbers: &[T]) -> u64 {
-    let mut bytes = [0; INNER];
-    for (byte, number) in bytes.iter_mut().zip(numbers) {
-        *byte = u8::from(*number != T::zero());
-    }
-    let eights = bytes.chunks_exact(8).enumerate().map(|(i, eight)| {
-        let eight = u64::from_le_bytes(eight.try_into().expect("eight bytes"));
-        // The lowest bit of every byte, side by side in the highest byte.
-        (eight.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * i)
-    });
-    eights.fold(0, |mask, bits| mask | bits)
 }
 
 /// Adds the terms of a mask to a row of at most a block's width.

@@ -1,0 +1,144 @@
+//! Where the left matrix has zeros: whether it has many, and a mask for every row.
+
+use super::panels::transpose;
+use super::{GROUP, Left, MOST_ROWS, Sums, View};
+use crate::backend::cpu::Real;
+use pulp::{Arch, Simd, WithSimd};
+use std::ops::Range;
+
+/// Terms of a mask, a bit each.
+pub(super) const INNER: usize = 64;
+/// The narrowest products whose zeros are counted.
+const NARROWEST: usize = 64;
+
+/// Whether leaving out the zeros of a group is faster than a tile, where `count` of `terms` numbers are not zero.
+fn few(count: u32, terms: usize) -> bool {
+    8 * count as usize <= 5 * terms
+}
+
+/// Whether any group of rows has few numbers in any block.
+pub(super) fn worth_it<T: Real>(sums: &Sums<'_, T>, left: Left<'_, T>) -> bool {
+    let (rows, inner) = (sums.rows, sums.inner);
+    sums.cols >= NARROWEST && inner >= INNER && Arch::new().dispatch(AnyFew { left, rows, inner })
+}
+
+struct AnyFew<'a, T> {
+    left: Left<'a, T>,
+    rows: usize,
+    inner: usize,
+}
+
+impl<T: Real> WithSimd for AnyFew<'_, T> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) -> bool {
+        for k in (0..self.inner).step_by(INNER) {
+            let terms = k..self.inner.min(k + INNER);
+            for row in (0..self.rows).step_by(GROUP) {
+                let rows = row..self.rows.min(row + GROUP);
+                if few(
+                    count_in(self.left, rows.clone(), terms.clone()),
+                    rows.len() * terms.len(),
+                ) {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+}
+
+/// How many numbers of a part of the left matrix are not zero.
+#[inline(always)]
+fn count_in<T: Real>(left: Left<'_, T>, rows: Range<usize>, inner: Range<usize>) -> u32 {
+    let (lines, length, distance) = match left.inner_step {
+        1 => (rows.len(), inner.len(), left.row_step),
+        distance => (inner.len(), rows.len(), distance),
+    };
+    let part = left.from(rows.start, inner.start);
+    let line = |i: usize| &part[i * distance..i * distance + length];
+    let not_zero = |line: &[T]| line.iter().map(|&x| u32::from(x != T::zero())).sum::<u32>();
+    (0..lines).map(line).map(not_zero).sum()
+}
+
+/// Numbers that [`Lines`] works on.
+pub(super) const LINES: usize = MOST_ROWS * INNER;
+
+/// Which numbers of some rows of the left matrix are not zero, and a transposed copy of them where a row does not lie in one
+/// piece.
+pub(super) struct Lines<'a, T> {
+    masks: [u64; MOST_ROWS],
+    /// (MOST_ROWS, INNER)
+    copy: &'a mut [T],
+}
+
+impl<'a, T: Real> Lines<'a, T> {
+    /// None yet, on [`LINES`] numbers.
+    pub(super) fn new(copy: &'a mut [T]) -> Self {
+        Self {
+            masks: [0; MOST_ROWS],
+            copy,
+        }
+    }
+
+    /// At most [`MOST_ROWS`] rows and [`INNER`] terms.
+    #[inline(always)]
+    pub(super) fn look_at<S: Simd>(&mut self, simd: S, left: Left<'_, T>, rows: Range<usize>, inner: Range<usize>) {
+        if left.inner_step == 1 {
+            for (mask, row) in self.masks.iter_mut().zip(rows) {
+                *mask = not_zero(simd, &left.from(row, inner.start)[..inner.len()]);
+            }
+            return;
+        }
+        let columns = View {
+            data: left.from(rows.start, inner.start),
+            rows: inner.len(),
+            cols: rows.len(),
+            stride: left.inner_step,
+        };
+        transpose::<T, INNER>(&mut self.copy[..rows.len() * INNER], columns);
+        for (mask, line) in self.masks.iter_mut().zip(self.copy.chunks_exact(INNER)) {
+            *mask = not_zero(simd, line);
+        }
+    }
+
+    /// Whether leaving out the zeros of some rows is faster than a tile.
+    pub(super) fn few(&self, rows: Range<usize>, terms: usize) -> bool {
+        let terms = rows.len() * terms;
+        few(self.masks[rows].iter().map(|mask| mask.count_ones()).sum(), terms)
+    }
+
+    /// The mask of a row, and its numbers from term `from` on.
+    #[inline(always)]
+    pub(super) fn row<'b>(&'b self, left: Left<'b, T>, row: usize, place: usize, from: usize) -> (u64, &'b [T]) {
+        let numbers = match left.inner_step {
+            1 => left.from(row, from),
+            _ => &self.copy[place * INNER..(place + 1) * INNER],
+        };
+        (self.masks[place], numbers)
+    }
+}
+
+/// Bit k: the k-th of at most 64 numbers is not zero.
+#[inline(always)]
+fn not_zero<T: Real, S: Simd>(simd: S, numbers: &[T]) -> u64 {
+    let lanes = T::lanes::<S>();
+    let bits = |from: &[T]| T::not_zero(simd, T::load(simd, from));
+    let chunks = numbers.chunks_exact(lanes);
+    if numbers.len() == INNER && chunks.remainder().is_empty() && bits(numbers).is_some() {
+        let masks = chunks.enumerate().map(|(i, chunk)| bits(chunk).unwrap_or(0) << (i * lanes));
+        return masks.fold(0, |mask, bits| mask | bits);
+    }
+    let mut bytes = [0; INNER];
+    for (byte, number) in bytes.iter_mut().zip(numbers) {
+        *byte = u8::from(*number != T::zero());
+    }
+    let eights = bytes.chunks_exact(8).enumerate().map(|(i, eight)| {
+        let eight = u64::from_le_bytes(eight.try_into().expect("eight bytes"));
+        // The lowest bit of every byte, side by side in the highest byte.
+        (eight.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * i)
+    });
+    eights.fold(0, |mask, bits| mask | bits)
+}
+
