@@ -8,6 +8,8 @@ use std::ops::Range;
 
 /// Terms of a mask, a bit each.
 pub(super) const INNER: usize = 64;
+/// Terms that are looked at in one go where the numbers of a row lie in one piece.
+const SPAN: usize = 8 * INNER;
 /// The narrowest products whose zeros are counted.
 const NARROWEST: usize = 64;
 
@@ -68,26 +70,48 @@ pub(super) const LINES: usize = MOST_ROWS * INNER;
 /// Which numbers of some rows of the left matrix are not zero, and a transposed copy of them where a row does not lie in one
 /// piece.
 pub(super) struct Lines<'a, T> {
-    masks: [u64; MOST_ROWS],
+    left: Left<'a, T>,
+    /// The first row and term.
+    first: (usize, usize),
+    /// Of every [`INNER`] terms, those of every row.
+    masks: [[u64; MOST_ROWS]; SPAN / INNER],
     /// (MOST_ROWS, INNER)
     copy: &'a mut [T],
 }
 
 impl<'a, T: Real> Lines<'a, T> {
-    /// None yet, on [`LINES`] numbers.
-    pub(super) fn new(copy: &'a mut [T]) -> Self {
+    /// Nothing yet, on [`LINES`] numbers.
+    pub(super) fn new(left: Left<'a, T>, copy: &'a mut [T]) -> Self {
         Self {
-            masks: [0; MOST_ROWS],
+            left,
+            first: (0, 0),
+            masks: [[0; MOST_ROWS]; SPAN / INNER],
             copy,
         }
     }
 
-    /// At most [`MOST_ROWS`] rows and [`INNER`] terms.
+    /// Whether the numbers of a row lie in one piece.
     #[inline(always)]
-    pub(super) fn look_at<S: Simd>(&mut self, simd: S, left: Left<'_, T>, rows: Range<usize>, inner: Range<usize>) {
-        if left.inner_step == 1 {
-            for (mask, row) in self.masks.iter_mut().zip(rows) {
-                *mask = not_zero(simd, &left.from(row, inner.start)[..inner.len()]);
+    pub(super) fn in_one_piece(&self) -> bool {
+        self.left.inner_step == 1
+    }
+
+    /// How many terms [`Lines::look_at`] can look at.
+    pub(super) fn span(&self) -> usize {
+        if self.in_one_piece() { SPAN } else { INNER }
+    }
+
+    /// At most [`MOST_ROWS`] rows and [`Lines::span`] terms: in the order in which they lie, from wherever they are.
+    #[inline(always)]
+    pub(super) fn look_at<S: Simd>(&mut self, simd: S, rows: Range<usize>, inner: Range<usize>) {
+        let left = self.left;
+        self.first = (rows.start, inner.start);
+        if self.in_one_piece() {
+            for (place, row) in rows.enumerate() {
+                let numbers = &left.from(row, inner.start)[..inner.len()];
+                for (masks, numbers) in self.masks.iter_mut().zip(numbers.chunks(INNER)) {
+                    masks[place] = not_zero(simd, numbers);
+                }
             }
             return;
         }
@@ -98,25 +122,27 @@ impl<'a, T: Real> Lines<'a, T> {
             stride: left.inner_step,
         };
         transpose::<T, INNER>(&mut self.copy[..rows.len() * INNER], columns);
-        for (mask, line) in self.masks.iter_mut().zip(self.copy.chunks_exact(INNER)) {
+        for (mask, line) in self.masks[0].iter_mut().zip(self.copy.chunks_exact(INNER)) {
             *mask = not_zero(simd, line);
         }
     }
 
-    /// Whether leaving out the zeros of some rows is faster than a tile.
-    pub(super) fn few(&self, rows: Range<usize>, terms: usize) -> bool {
-        let terms = rows.len() * terms;
-        few(self.masks[rows].iter().map(|mask| mask.count_ones()).sum(), terms)
+    /// Whether leaving out the zeros of some rows is faster than a tile, in `terms` terms from `from` on.
+    pub(super) fn few(&self, rows: Range<usize>, from: usize, terms: usize) -> bool {
+        let (row, term) = self.first;
+        let masks = &self.masks[(from - term) / INNER][rows.start - row..rows.end - row];
+        few(masks.iter().map(|mask| mask.count_ones()).sum(), masks.len() * terms)
     }
 
-    /// The mask of a row, and its numbers from term `from` on.
+    /// The mask of a row, and its numbers, from term `from` on.
     #[inline(always)]
-    pub(super) fn row<'b>(&'b self, left: Left<'b, T>, row: usize, place: usize, from: usize) -> (u64, &'b [T]) {
-        let numbers = match left.inner_step {
-            1 => left.from(row, from),
+    pub(super) fn row(&self, row: usize, from: usize) -> (u64, &[T]) {
+        let (block, place) = ((from - self.first.1) / INNER, row - self.first.0);
+        let numbers = match self.left.inner_step {
+            1 => self.left.from(row, from),
             _ => &self.copy[place * INNER..(place + 1) * INNER],
         };
-        (self.masks[place], numbers)
+        (self.masks[block][place], numbers)
     }
 }
 

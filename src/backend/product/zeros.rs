@@ -12,8 +12,6 @@ use std::ops::Range;
 
 /// Vectors in a row of a block: that many sums fit in 16 registers.
 const WIDE: usize = 8;
-/// Rows of the result that share a block: all of a task.
-const ROWS: usize = MOST_ROWS;
 
 /// All sums, on memory that the thread keeps.
 pub(super) fn multiply<T: Real>(sums: Sums<'_, T>, left: Left<'_, T>, right: Right<'_, T>) {
@@ -52,24 +50,31 @@ impl<T: Real> WithSimd for Multiply<'_, T> {
             scratch,
         } = self;
         let (copy, blocks) = scratch.split_at_mut(LINES);
-        let mut lines = Lines::new(copy);
-        let width = WIDE * T::lanes::<S>();
+        let mut lines = Lines::new(left, copy);
         let mut blocks = Blocks(blocks);
-        for first in (0..sums.rows).step_by(ROWS) {
-            let rows = first..sums.rows.min(first + ROWS);
-            for from in (0..sums.inner).step_by(INNER) {
-                let inner = from..sums.inner.min(from + INNER);
-                lines.look_at(simd, left, rows.clone(), inner.clone());
-                blocks.fill(simd, right, sums.inner, inner.clone(), sums.cols);
-                let part = Part {
-                    rows: rows.clone(),
-                    inner,
-                    left,
-                    lines: &lines,
-                };
-                for (block, col) in blocks.each::<S>().zip((0..sums.cols).step_by(width)) {
-                    let cols = col..sums.cols.min(col + width);
-                    part.add(simd, &mut sums, cols, block);
+        let span = lines.span();
+        // Columns whose blocks are filled together: of a matrix of rows all, so that it is read as it lies.
+        let some = match right {
+            Right::Panels(_) => WIDE * T::lanes::<S>(),
+            Right::Rows(..) => sums.cols,
+        };
+        for first in (0..sums.rows).step_by(MOST_ROWS) {
+            let rows = first..sums.rows.min(first + MOST_ROWS);
+            for from in (0..sums.inner).step_by(span) {
+                let inner = from..sums.inner.min(from + span);
+                lines.look_at(simd, rows.clone(), inner.clone());
+                for col in (0..sums.cols).step_by(some) {
+                    let cols = col..sums.cols.min(col + some);
+                    for from in inner.clone().step_by(INNER) {
+                        let part = Part {
+                            rows: rows.clone(),
+                            inner: from..inner.end.min(from + INNER),
+                            left,
+                            lines: &lines,
+                        };
+                        blocks.fill(simd, right, sums.inner, part.inner.clone(), cols.clone());
+                        part.add(simd, &mut sums, cols.clone(), &blocks);
+                    }
                 }
             }
         }
@@ -85,25 +90,33 @@ struct Part<'a, T> {
 }
 
 impl<T: Real> Part<'_, T> {
-    /// Adds the terms to the sums of some columns, whose block of the right matrix is `block`.
+    /// Adds the terms to the sums of the columns that `blocks` holds.
     #[inline(always)]
-    fn add<S: Simd>(&self, simd: S, sums: &mut Sums<'_, T>, cols: Range<usize>, block: &[T]) {
-        let (left, first, from) = (self.left, self.rows.start, self.inner.start);
+    fn add<S: Simd>(&self, simd: S, sums: &mut Sums<'_, T>, cols: Range<usize>, blocks: &Blocks<'_, T>) {
+        let width = WIDE * T::lanes::<S>();
+        for (block, col) in blocks.each::<S>().zip(cols.clone().step_by(width)) {
+            self.add_block(simd, sums, col..cols.end.min(col + width), block);
+        }
+    }
+
+    #[inline(always)]
+    fn add_block<S: Simd>(&self, simd: S, sums: &mut Sums<'_, T>, cols: Range<usize>, block: &[T]) {
+        let from = self.inner.start;
         let tile = Tile {
             begin: from == 0,
             inner: self.inner.len(),
-            left: left.terms_from(from),
+            left: self.left.terms_from(from),
             right: block,
             distance: WIDE * T::lanes::<S>(),
         };
         for group in self.rows.clone().step_by(GROUP) {
             let group = group..self.rows.end.min(group + GROUP);
-            if !self.lines.few(group.start - first..group.end - first, self.inner.len()) {
+            if !self.lines.few(group.clone(), from, self.inner.len()) {
                 tile.rows(simd, sums, group, cols.clone());
                 continue;
             }
             for row in group {
-                let (mask, numbers) = self.lines.row(left, row, row - first, from);
+                let (mask, numbers) = self.lines.row(row, from);
                 let out = sums.at(row, cols.start, cols.len());
                 add_terms(simd, out, from == 0, mask, numbers, block);
             }
@@ -116,21 +129,21 @@ impl<T: Real> Part<'_, T> {
 struct Blocks<'a, T>(&'a mut [T]);
 
 impl<T: Real> Blocks<'_, T> {
-    /// The rows `inner` of the right matrix, in which every one of `cols` columns has `all` numbers; whole rows at a time,
-    /// so that they are read in the order in which they lie.
+    /// The rows `inner` of some columns of the right matrix, whose columns have `all` numbers each; whole rows at a time, so
+    /// that they are read in the order in which they lie.
     #[inline(always)]
-    fn fill<S: Simd>(&mut self, simd: S, right: Right<'_, T>, all: usize, inner: Range<usize>, cols: usize) {
+    fn fill<S: Simd>(&mut self, simd: S, right: Right<'_, T>, all: usize, inner: Range<usize>, cols: Range<usize>) {
         let width = WIDE * T::lanes::<S>();
         for (row, k) in inner.enumerate() {
-            for (block, col) in self.0.chunks_exact_mut(INNER * width).zip((0..cols).step_by(width)) {
+            for (block, col) in self.0.chunks_exact_mut(INNER * width).zip(cols.clone().step_by(width)) {
                 let block = &mut block[row * width..(row + 1) * width];
                 match right {
                     Right::Rows(data, stride) => {
-                        let row = &data[k * stride + col..k * stride + cols.min(col + width)];
+                        let row = &data[k * stride + col..k * stride + cols.end.min(col + width)];
                         copy(simd, block, row);
                     }
                     Right::Panels(panels) => {
-                        for (col, block) in (col..cols).step_by(PANEL).zip(block.chunks_mut(PANEL)) {
+                        for (col, block) in (col..cols.end).step_by(PANEL).zip(block.chunks_mut(PANEL)) {
                             let start = (col / PANEL * all + k) * PANEL + col % PANEL;
                             copy(simd, block, &panels[start..start + block.len()]);
                         }
