@@ -20,36 +20,37 @@ fn place(group: vec3u, row_block: u32, lane: u32) -> vec2u {
     return vec2u(row_block * BLOCK_ROWS, group.x * LANES + lane);
 }
 
-// One term of four rows' sums, `apart` from each other; `at` and `apart` are constants.
-fn add_four(at: u32, apart: u32, a: vec4f, b: vec4f) {
-    sums[at] += a.x * b;
-    sums[at + apart] += a.y * b;
-    sums[at + 2u * apart] += a.z * b;
-    sums[at + 3u * apart] += a.w * b;
+// Two terms of four rows' sums, `apart` from each other; `at` and `apart` are constants. A sum gets both at once: there are
+// more sums than registers, and each is fetched and put back.
+fn add_four(at: u32, apart: u32, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+    sums[at] = sums[at] + a.x * c + b.x * d;
+    sums[at + apart] = sums[at + apart] + a.y * c + b.y * d;
+    sums[at + 2u * apart] = sums[at + 2u * apart] + a.z * c + b.z * d;
+    sums[at + 3u * apart] = sums[at + 3u * apart] + a.w * c + b.w * d;
 }
 
-// One term of every sum. Lane j has it of the rows j, j + 8, j + 16 and j + 24.
-fn add_spread(a: vec4f, b: vec4f) {
-    add_four(0u, 8u, subgroupBroadcast(a, 0u), b);
-    add_four(1u, 8u, subgroupBroadcast(a, 1u), b);
-    add_four(2u, 8u, subgroupBroadcast(a, 2u), b);
-    add_four(3u, 8u, subgroupBroadcast(a, 3u), b);
-    add_four(4u, 8u, subgroupBroadcast(a, 4u), b);
-    add_four(5u, 8u, subgroupBroadcast(a, 5u), b);
-    add_four(6u, 8u, subgroupBroadcast(a, 6u), b);
-    add_four(7u, 8u, subgroupBroadcast(a, 7u), b);
+// Two terms of every sum, a·c and b·d. Lane j has a and b of the rows j, j + 8, j + 16 and j + 24.
+fn add_spread(a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+    add_four(0u, 8u, subgroupBroadcast(a, 0u), subgroupBroadcast(b, 0u), c, d);
+    add_four(1u, 8u, subgroupBroadcast(a, 1u), subgroupBroadcast(b, 1u), c, d);
+    add_four(2u, 8u, subgroupBroadcast(a, 2u), subgroupBroadcast(b, 2u), c, d);
+    add_four(3u, 8u, subgroupBroadcast(a, 3u), subgroupBroadcast(b, 3u), c, d);
+    add_four(4u, 8u, subgroupBroadcast(a, 4u), subgroupBroadcast(b, 4u), c, d);
+    add_four(5u, 8u, subgroupBroadcast(a, 5u), subgroupBroadcast(b, 5u), c, d);
+    add_four(6u, 8u, subgroupBroadcast(a, 6u), subgroupBroadcast(b, 6u), c, d);
+    add_four(7u, 8u, subgroupBroadcast(a, 7u), subgroupBroadcast(b, 7u), c, d);
 }
 
-// One term of every sum. Lane j has it of the rows 4j to 4j + 3.
-fn add_side_by_side(a: vec4f, b: vec4f) {
-    add_four(0u, 1u, subgroupBroadcast(a, 0u), b);
-    add_four(4u, 1u, subgroupBroadcast(a, 1u), b);
-    add_four(8u, 1u, subgroupBroadcast(a, 2u), b);
-    add_four(12u, 1u, subgroupBroadcast(a, 3u), b);
-    add_four(16u, 1u, subgroupBroadcast(a, 4u), b);
-    add_four(20u, 1u, subgroupBroadcast(a, 5u), b);
-    add_four(24u, 1u, subgroupBroadcast(a, 6u), b);
-    add_four(28u, 1u, subgroupBroadcast(a, 7u), b);
+// Two terms of every sum. Lane j has a and b of the rows 4j to 4j + 3.
+fn add_side_by_side(a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+    add_four(0u, 1u, subgroupBroadcast(a, 0u), subgroupBroadcast(b, 0u), c, d);
+    add_four(4u, 1u, subgroupBroadcast(a, 1u), subgroupBroadcast(b, 1u), c, d);
+    add_four(8u, 1u, subgroupBroadcast(a, 2u), subgroupBroadcast(b, 2u), c, d);
+    add_four(12u, 1u, subgroupBroadcast(a, 3u), subgroupBroadcast(b, 3u), c, d);
+    add_four(16u, 1u, subgroupBroadcast(a, 4u), subgroupBroadcast(b, 4u), c, d);
+    add_four(20u, 1u, subgroupBroadcast(a, 5u), subgroupBroadcast(b, 5u), c, d);
+    add_four(24u, 1u, subgroupBroadcast(a, 6u), subgroupBroadcast(b, 6u), c, d);
+    add_four(28u, 1u, subgroupBroadcast(a, 7u), subgroupBroadcast(b, 7u), c, d);
 }
 
 // Where the rows `lane`, lane + 8, lane + 16 and lane + 24 of the block start. Rows past the last one are computed and not
@@ -77,10 +78,8 @@ fn product_plain(p: Product, group: vec3u, row_block: u32, lane: u32) -> vec2u {
     for (var k = 0u; k < p.inner; k += 4u) {
         let a = left_four(starts, k / 4u);
         let b = right_starts(p, k, col4);
-        add_spread(a[0], right[b.x]);
-        add_spread(a[1], right[b.y]);
-        add_spread(a[2], right[b.z]);
-        add_spread(a[3], right[b.w]);
+        add_spread(a[0], a[1], right[b.x], right[b.y]);
+        add_spread(a[2], a[3], right[b.z], right[b.w]);
     }
     return at;
 }
@@ -94,10 +93,8 @@ fn product_right_transposed(p: Product, group: vec3u, row_block: u32, lane: u32)
     for (var k4 = 0u; k4 < (p.inner + 3u) / 4u; k4++) {
         let a = left_four(starts, k4);
         let b = transpose(mat4x4f(right[rows.x + k4], right[rows.y + k4], right[rows.z + k4], right[rows.w + k4]));
-        add_spread(a[0], b[0]);
-        add_spread(a[1], b[1]);
-        add_spread(a[2], b[2]);
-        add_spread(a[3], b[3]);
+        add_spread(a[0], a[1], b[0], b[1]);
+        add_spread(a[2], a[3], b[2], b[3]);
     }
     return at;
 }
@@ -111,10 +108,11 @@ fn product_left_transposed(p: Product, group: vec3u, row_block: u32, lane: u32) 
     for (var k = 0u; k < p.inner; k += 4u) {
         let a = vec4u(row4) + min(vec4u(0u, 1u, 2u, 3u) + k, vec4u(p.inner - 1u)) * p.left4;
         let b = right_starts(p, k, col4);
-        add_side_by_side(left[a.x], right[b.x]);
-        add_side_by_side(select(vec4f(), left[a.y], k + 1u < p.inner), right[b.y]);
-        add_side_by_side(select(vec4f(), left[a.z], k + 2u < p.inner), right[b.z]);
-        add_side_by_side(select(vec4f(), left[a.w], k + 3u < p.inner), right[b.w]);
+        let second = select(vec4f(), left[a.y], k + 1u < p.inner);
+        let third = select(vec4f(), left[a.z], k + 2u < p.inner);
+        let fourth = select(vec4f(), left[a.w], k + 3u < p.inner);
+        add_side_by_side(left[a.x], second, right[b.x], right[b.y]);
+        add_side_by_side(third, fourth, right[b.z], right[b.w]);
     }
     return at;
 }
