@@ -33,7 +33,11 @@ impl<T: Pod> Numbers<T> {
         let mapped = (bytes >= LARGE_BYTES).then(|| mapped(bytes)).flatten();
         Self(match mapped {
             Some(map) => Place::Mapped(map),
-            None => Place::Lines(vec![Line::zeroed(); bytes.div_ceil(size_of::<Line>())], len, PhantomData),
+            None => Place::Lines(
+                vec![Line::zeroed(); bytes.div_ceil(size_of::<Line>())],
+                len,
+                PhantomData,
+            ),
         })
     }
 }

@@ -72,7 +72,7 @@ impl Backward {
 impl Forward {
     /// The dispatch of `forward`.
     pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
-        joined(self.bottom, self.pooled, self.out).forward(gpu, &shaders::CONCAT)
+        joined(self.bottom, self.pooled, self.out).forward(gpu, &shaders::CONCAT, items(self.out.padded_len()))
     }
 }
 

@@ -55,8 +55,8 @@ impl Joined {
         ]
     }
 
-    /// The dispatch of `forward`: an invocation an element of the output.
-    pub fn forward(&self, gpu: &Gpu, shader: &'static Shader) -> Result<Vec<Dispatch>, GpuError> {
+    /// The dispatch of `forward`.
+    pub fn forward(&self, gpu: &Gpu, shader: &'static Shader, workgroups: [u32; 3]) -> Result<Vec<Dispatch>, GpuError> {
         let made = gpu.dispatch(&Call {
             shader,
             entry: "forward",
@@ -67,7 +67,7 @@ impl Joined {
                 (2, self.pooled.buffer.into()),
                 (3, self.out.buffer.into()),
             ],
-            workgroups: items(self.out.padded_len()),
+            workgroups,
         })?;
         Ok(vec![made])
     }

@@ -5,7 +5,7 @@ use super::encode::{Joined, items};
 use super::linear::pass;
 use crate::backend::Matrix;
 use crate::backend::cpu::{Memory, Real};
-use crate::backend::gpu::{Call, Dispatch, Gpu, GpuError, shaders};
+use crate::backend::gpu::{Call, Dispatch, Family, Gpu, GpuError, grid, shaders};
 use crate::backend::product::{Form, PANEL, View, pack, packed_len, product, product_packed};
 use rayon::prelude::*;
 
@@ -160,7 +160,8 @@ impl<'a, T: Real> Vectors<'a, T> {
 impl Forward {
     /// The dispatch of `forward`.
     pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
-        joined(self.bottom, self.pooled, self.out).forward(gpu, &shaders::INTERACTION)
+        let (shader, workgroups) = shader(gpu, self.bottom.rows, self.out.padded_len());
+        joined(self.bottom, self.pooled, self.out).forward(gpu, shader, workgroups)
     }
 }
 
@@ -168,8 +169,10 @@ impl Backward {
     /// The dispatch of `backward`.
     pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
         let joined = joined(self.bottom, self.pooled, self.grad_out);
+        let vec4s = (self.bottom.padded_len() + self.pooled.padded_len()) / 4;
+        let (shader, workgroups) = shader(gpu, self.bottom.rows, vec4s);
         gpu.dispatch(&Call {
-            shader: &shaders::INTERACTION,
+            shader,
             entry: "backward",
             constants: &joined.constants(),
             parameters: &joined.parameters(),
@@ -180,9 +183,17 @@ impl Backward {
                 (5, self.grad_bottom.buffer.into()),
                 (6, self.grad_pooled.buffer.into()),
             ],
-            workgroups: items((self.bottom.padded_len() + self.pooled.padded_len()) / 4),
+            workgroups,
         })
         .map(|made| vec![made])
+    }
+}
+
+/// The shader and its grid: an invocation an item, or a subgroup an example.
+fn shader(gpu: &Gpu, examples: usize, count: usize) -> (&'static shaders::Shader, [u32; 3]) {
+    match gpu.family() {
+        Family::Lanes => (&shaders::INTERACTION_LANES, grid(examples, 1)),
+        Family::Tiled | Family::Rows => (&shaders::INTERACTION_ITEMS, items(count)),
     }
 }
 

@@ -42,7 +42,7 @@ fn every_entry_point_agrees_with_its_twin() {
 }
 
 /// Faults that a shader might have: the family of products, the plans that must notice, this text, replaced by that.
-const FAULTS: [(Family, &str, &str, &str); 33] = [
+const FAULTS: [(Family, &str, &str, &str); 37] = [
     (
         Family::Rows,
         "gram",
@@ -150,6 +150,30 @@ const FAULTS: [(Family, &str, &str, &str); 33] = [
         "linear backward_weight",
         "_rows(p, block, 28u, rate)",
         "_rows(p, block, 24u, rate)",
+    ),
+    (
+        Family::Lanes,
+        "interaction forward",
+        "subgroupBroadcast(other, 7u)",
+        "subgroupBroadcast(other, 6u)",
+    ),
+    (
+        Family::Lanes,
+        "interaction forward",
+        "out[b * OUT_STRIDE + col] = 0.0",
+        "out[b * OUT_STRIDE + col] = 1.0",
+    ),
+    (
+        Family::Lanes,
+        "interaction backward",
+        "i == j || max(i, j)",
+        "max(i, j)",
+    ),
+    (
+        Family::Lanes,
+        "interaction backward",
+        "put_gradient(b, i, col4 + 1u, next);",
+        "",
     ),
     (Family::Tiled, "linear", "n += LANES", "n += 2u * LANES"),
     (Family::Tiled, "linear", "row_block * SIDE4 + y", "row_block * 16u + y"),

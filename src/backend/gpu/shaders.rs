@@ -79,7 +79,14 @@ pub const GATHER: Shader = shader!("gather", "gather.wgsl", "common/item.wgsl");
 /// Sums of bags.
 pub const POOL: Shader = shader!("pool", "pool.wgsl", "common/item.wgsl");
 /// Dot products of the feature vectors.
-pub const INTERACTION: Shader = shader!("interaction", "interaction.wgsl", "common/item.wgsl");
+pub const INTERACTION_ITEMS: Shader = shader!(
+    "interaction/items",
+    "interaction.wgsl",
+    "common/item.wgsl",
+    "common/interaction_items.wgsl"
+);
+/// Dot products of the feature vectors, for CPU drivers with subgroups of eight.
+pub const INTERACTION_LANES: Shader = shader!("interaction/lanes", "interaction.wgsl", "common/interaction_lanes.wgsl");
 /// The feature vectors side by side.
 pub const CONCAT: Shader = shader!("concat", "concat.wgsl", "common/item.wgsl");
 /// Loss and gradient of the logit.
@@ -114,7 +121,7 @@ pub const GRAM_LANES: Shader = shader!(
 );
 
 /// Every shader, for the tests.
-pub const ALL: [Shader; 15] = [
+pub const ALL: [Shader; 16] = [
     LINEAR_TILED,
     LINEAR_ROWS,
     LINEAR_LANES,
@@ -123,7 +130,8 @@ pub const ALL: [Shader; 15] = [
     FACTOR_LANES,
     GATHER,
     POOL,
-    INTERACTION,
+    INTERACTION_ITEMS,
+    INTERACTION_LANES,
     CONCAT,
     LOSS,
     UPDATE_ROWS,

@@ -153,7 +153,9 @@ fn not_zero<T: Real, S: Simd>(simd: S, numbers: &[T]) -> u64 {
     let bits = |from: &[T]| T::not_zero(simd, T::load(simd, from));
     let chunks = numbers.chunks_exact(lanes);
     if numbers.len() == INNER && chunks.remainder().is_empty() && bits(numbers).is_some() {
-        let masks = chunks.enumerate().map(|(i, chunk)| bits(chunk).unwrap_or(0) << (i * lanes));
+        let masks = chunks
+            .enumerate()
+            .map(|(i, chunk)| bits(chunk).unwrap_or(0) << (i * lanes));
         return masks.fold(0, |mask, bits| mask | bits);
     }
     let mut bytes = [0; INNER];
@@ -167,4 +169,3 @@ fn not_zero<T: Real, S: Simd>(simd: S, numbers: &[T]) -> u64 {
     });
     eights.fold(0, |mask, bits| mask | bits)
 }
-
