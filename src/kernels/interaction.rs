@@ -6,7 +6,9 @@ use super::linear::pass;
 use crate::backend::Matrix;
 use crate::backend::cpu::{Memory, Real};
 use crate::backend::gpu::{Call, Dispatch, Family, Gpu, GpuError, grid, shaders};
+use crate::backend::lanes::MOST;
 use crate::backend::product::{Form, PANEL, View, pack, packed_len, product, product_packed};
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Examples that one task computes.
@@ -46,17 +48,52 @@ impl Forward {
                         vectors.copy(chunk * EXAMPLES + b, own);
                         let own = View::rows_of(own, 0..count, d, stride);
                         pack(panels, own);
-                        product_packed(all, width, width, own, panels); // all ⟨vᵢ, vⱼ⟩
-                        out[..d].copy_from_slice(&own.data[..d]);
-                        let mut below = d;
-                        for (i, row) in all.chunks_exact(width).enumerate() {
-                            out[below..below + i].copy_from_slice(&row[..i]);
-                            below += i;
+                        // ⟨vᵢ, vⱼ⟩ for all j < i, and a few more.
+                        for first in (0..count).step_by(MOST) {
+                            let rows = first..count.min(first + MOST);
+                            let (all, rows) = (&mut all[first * width..], View::rows_of(own.data, rows, d, stride));
+                            product_packed(all, first + MOST, width, rows, panels);
                         }
+                        out[..d].copy_from_slice(&own.data[..d]);
+                        let out = &mut out[d..d + num_products(vectors.features)];
+                        Arch::new().dispatch(Triangle { out, all, width });
                     }
                 });
             });
         memory.put(self.out.buffer, out);
+    }
+}
+
+/// Takes the strict lower triangle out of a matrix, row behind row.
+struct Triangle<'a, T> {
+    /// (count·(count − 1)/2)
+    out: &'a mut [T],
+    /// (count, width)
+    all: &'a [T],
+    width: usize,
+}
+
+impl<T: Real> WithSimd for Triangle<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let lanes = T::lanes::<S>();
+        let mut below = 0;
+        for (i, row) in self.all.chunks_exact(self.width).enumerate() {
+            let whole = i.next_multiple_of(lanes);
+            // What is copied past a row's end is overwritten by the next one: so few numbers that calls of `memcpy` would cost
+            // more.
+            match self.out.get_mut(below..below + whole) {
+                Some(out) if whole <= self.width => {
+                    for (to, from) in out.chunks_exact_mut(lanes).zip(row.chunks_exact(lanes)) {
+                        T::store(simd, to, T::load(simd, from));
+                    }
+                }
+                _ => self.out[below..below + i].copy_from_slice(&row[..i]),
+            }
+            below += i;
+        }
     }
 }
 
