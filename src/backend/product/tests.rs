@@ -116,7 +116,14 @@ impl WithSimd for &Both<'_> {
 
 #[test]
 fn terms_left_out_change_no_bit() {
-    for (rows, inner, cols) in [(8, 64, 64), (13, 100, 131), (150, 77, 70), (40, 600, 367), (1, 65, 300)] {
+    for (rows, inner, cols) in [
+        (8, 64, 64),
+        (13, 100, 131),
+        (150, 77, 70),
+        (40, 600, 367),
+        (270, 530, 40),
+        (1, 65, 300),
+    ] {
         let row_major = with_zeros(rows, inner);
         let columns: Vec<f32> = (0..rows * inner)
             .map(|at| row_major[at % rows * inner + at / rows])
