@@ -35,3 +35,27 @@ fn vector(b: u32, i: u32, col4: u32) -> vec4f {
 fn triangle(i: u32) -> u32 {
     return i * (i - 1u) / 2u;
 }
+
+// Where ⟨vᵢ, vⱼ⟩ of example b lies in out, and its gradient in grad_out; i > j.
+fn product_at(b: u32, i: u32, j: u32) -> u32 {
+    return b * OUT_STRIDE + parameters.cols + triangle(i) + j;
+}
+
+// vec4 `col4` of the head of grad_out, which goes to grad_v₀.
+fn head_gradient(b: u32, col4: u32) -> vec4f {
+    var head = vec4f();
+    for (var c = 0u; c < 4u; c++) {
+        if col4 * 4u + c < parameters.cols { head[c] = grad_out[b * OUT_STRIDE + col4 * 4u + c]; }
+    }
+    return head;
+}
+
+// Writes vec4 `col4` of grad_vᵢ.
+fn store_gradient(b: u32, i: u32, col4: u32, sum: vec4f) {
+    if i == 0u {
+        let at = b * WIDTH4 + col4;
+        grad_bottom[at] = select(sum, vec4f(), bottom[at] <= vec4f());
+    } else {
+        grad_pooled[(b * FEATURES + i - 1u) * WIDTH4 + col4] = sum;
+    }
+}

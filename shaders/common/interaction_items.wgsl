@@ -48,22 +48,9 @@ fn backward(
     let i = at / WIDTH4 % (FEATURES + 1u);
     let b = at / WIDTH4 / (FEATURES + 1u);
     if b >= parameters.batch { return; }
-    let head = b * OUT_STRIDE;
-    let products = head + parameters.cols;
     var sum = vec4f();
-    if i == 0u {
-        for (var c = 0u; c < 4u; c++) {
-            if col4 * 4u + c < parameters.cols { sum[c] = grad_out[head + col4 * 4u + c]; }
-        }
-    }
-    for (var j = 0u; j < i; j++) { sum += grad_out[products + triangle(i) + j] * vector(b, j, col4); }
-    for (var j = i + 1u; j <= FEATURES; j++) {
-        sum += grad_out[products + triangle(j) + i] * vector(b, j, col4);
-    }
-    if i == 0u {
-        let v = bottom[b * WIDTH4 + col4];
-        grad_bottom[b * WIDTH4 + col4] = select(sum, vec4f(), v <= vec4f());
-    } else {
-        grad_pooled[(b * FEATURES + i - 1u) * WIDTH4 + col4] = sum;
-    }
+    if i == 0u { sum = head_gradient(b, col4); }
+    for (var j = 0u; j < i; j++) { sum += grad_out[product_at(b, i, j)] * vector(b, j, col4); }
+    for (var j = i + 1u; j <= FEATURES; j++) { sum += grad_out[product_at(b, j, i)] * vector(b, j, col4); }
+    store_gradient(b, i, col4, sum);
 }

@@ -17,7 +17,7 @@ fn some_vector(b: u32, i: u32, col4: u32) -> vec4f {
 }
 
 fn put(b: u32, i: u32, j: u32, product: f32) {
-    if i <= FEATURES && j < i { out[b * OUT_STRIDE + parameters.cols + triangle(i) + j] = product; }
+    if i <= FEATURES && j < i { out[product_at(b, i, j)] = product; }
 }
 
 @compute @workgroup_size(LANES)
@@ -66,23 +66,16 @@ fn forward(
 // g_{ij} = g_{ji}, zero on the diagonal and outside: there any number is loaded, since a branch costs more.
 fn grad_product(b: u32, i: u32, j: u32) -> f32 {
     let high = min(max(i, j), FEATURES);
-    let g = grad_out[b * OUT_STRIDE + parameters.cols + triangle(high) + min(min(i, j), high - 1u)];
+    let g = grad_out[product_at(b, high, min(min(i, j), high - 1u))];
     return select(g, 0.0, i == j || max(i, j) > FEATURES);
 }
 
-// Writes vec4 `col4` of grad_vᵢ.
+// Writes vec4 `col4` of grad_vᵢ, if there is one, from the products' part of it.
 fn put_gradient(b: u32, i: u32, col4: u32, sum: vec4f) {
     if i > FEATURES || col4 >= WIDTH4 { return; }
-    if i > 0u {
-        grad_pooled[(b * FEATURES + i - 1u) * WIDTH4 + col4] = sum;
-        return;
-    }
     var head = vec4f();
-    for (var c = 0u; c < 4u; c++) {
-        if col4 * 4u + c < parameters.cols { head[c] = grad_out[b * OUT_STRIDE + col4 * 4u + c]; }
-    }
-    let at = b * WIDTH4 + col4;
-    grad_bottom[at] = select(head + sum, vec4f(), bottom[at] <= vec4f());
+    if i == 0u { head = head_gradient(b, col4); }
+    store_gradient(b, i, col4, head + sum);
 }
 
 @compute @workgroup_size(LANES)

@@ -92,7 +92,7 @@ impl<'a, T: Real> Lines<'a, T> {
 
     /// Whether the numbers of a row lie in one piece.
     #[inline(always)]
-    pub(super) fn in_one_piece(&self) -> bool {
+    fn in_one_piece(&self) -> bool {
         self.left.inner_step == 1
     }
 
@@ -138,9 +138,9 @@ impl<'a, T: Real> Lines<'a, T> {
     #[inline(always)]
     pub(super) fn row(&self, row: usize, from: usize) -> (u64, &[T]) {
         let (block, place) = ((from - self.first.1) / INNER, row - self.first.0);
-        let numbers = match self.left.inner_step {
-            1 => self.left.from(row, from),
-            _ => &self.copy[place * INNER..(place + 1) * INNER],
+        let numbers = match self.in_one_piece() {
+            true => self.left.from(row, from),
+            false => &self.copy[place * INNER..(place + 1) * INNER],
         };
         (self.masks[block][place], numbers)
     }
@@ -151,12 +151,12 @@ impl<'a, T: Real> Lines<'a, T> {
 fn not_zero<T: Real, S: Simd>(simd: S, numbers: &[T]) -> u64 {
     let lanes = T::lanes::<S>();
     let bits = |from: &[T]| T::not_zero(simd, T::load(simd, from));
-    let chunks = numbers.chunks_exact(lanes);
-    if numbers.len() == INNER && chunks.remainder().is_empty() && bits(numbers).is_some() {
-        let masks = chunks
-            .enumerate()
-            .map(|(i, chunk)| bits(chunk).unwrap_or(0) << (i * lanes));
-        return masks.fold(0, |mask, bits| mask | bits);
+    if numbers.len() == INNER {
+        let mut masks = numbers.chunks_exact(lanes).enumerate();
+        let mask = masks.try_fold(0, |mask, (i, chunk)| Some(mask | bits(chunk)? << (i * lanes)));
+        if let Some(mask) = mask {
+            return mask;
+        }
     }
     let mut bytes = [0; INNER];
     for (byte, number) in bytes.iter_mut().zip(numbers) {
