@@ -5,6 +5,7 @@
 //! Where many numbers of the left matrix are zero, as in what comes out of a ReLU and in the gradient that passes back
 //! through one, their terms are left out (`zeros.rs`). That changes no finite sum; but 0·∞ is then 0.
 
+mod ahead;
 mod masks;
 mod panels;
 mod tiles;

@@ -2,6 +2,7 @@
 //! and every row walks over those of its numbers that are not zero. What is loaded serves one row, so a term takes longer than
 //! in a tile of registers: whether leaving out is faster is decided by the zeros of every group of rows.
 
+use super::ahead::Ahead;
 use super::masks::{INNER, LINES, Lines};
 use super::tiles::Tile;
 use super::{GROUP, Left, MOST_ROWS, PANEL, Right, Sums};
@@ -73,7 +74,12 @@ impl<T: Real> WithSimd for Multiply<'_, T> {
                             lines: &lines,
                         };
                         blocks.fill(simd, right, sums.inner, part.inner.clone(), cols.clone());
-                        part.add(simd, &mut sums, cols.clone(), &blocks);
+                        match part.ahead(right, &sums) {
+                            Some(mut ahead) => part.add(simd, &mut sums, cols.clone(), &blocks, &mut || {
+                                ahead.iter_mut().for_each(Ahead::ask);
+                            }),
+                            None => part.add(simd, &mut sums, cols.clone(), &blocks, &mut || ()),
+                        }
                     }
                 }
             }
@@ -89,18 +95,46 @@ struct Part<'a, T> {
     lines: &'a Lines<'a, T>,
 }
 
-impl<T: Real> Part<'_, T> {
-    /// Adds the terms to the sums of the columns that `blocks` holds.
+impl<'a, T: Real> Part<'a, T> {
+    /// What to ask for while this part is added, row by row: the part with the next terms, unless all terms lie near.
+    fn ahead(&self, right: Right<'a, T>, sums: &Sums<'_, T>) -> Option<[Ahead<'a, T>; 2]> {
+        let (Right::Rows(data, stride), true) = (right, self.left.inner_step != 1) else {
+            return None;
+        };
+        let terms = self.inner.end..sums.inner.min(self.inner.end + INNER);
+        let times = self.rows.len() * sums.cols.div_ceil(WIDE * lanes::MOST);
+        let left = self.left.from(self.rows.start, 0);
+        Some([
+            Ahead::new(data, stride, terms.clone(), sums.cols, times),
+            Ahead::new(left, self.left.inner_step, terms, self.rows.len(), times),
+        ])
+    }
+
+    /// Adds the terms to the sums of the columns that `blocks` holds, and calls `between` once a row and block.
     #[inline(always)]
-    fn add<S: Simd>(&self, simd: S, sums: &mut Sums<'_, T>, cols: Range<usize>, blocks: &Blocks<'_, T>) {
+    fn add<S: Simd>(
+        &self,
+        simd: S,
+        sums: &mut Sums<'_, T>,
+        cols: Range<usize>,
+        blocks: &Blocks<'_, T>,
+        between: &mut impl FnMut(),
+    ) {
         let width = WIDE * T::lanes::<S>();
         for (block, col) in blocks.each::<S>().zip(cols.clone().step_by(width)) {
-            self.add_block(simd, sums, col..cols.end.min(col + width), block);
+            self.add_block(simd, sums, col..cols.end.min(col + width), block, between);
         }
     }
 
     #[inline(always)]
-    fn add_block<S: Simd>(&self, simd: S, sums: &mut Sums<'_, T>, cols: Range<usize>, block: &[T]) {
+    fn add_block<S: Simd>(
+        &self,
+        simd: S,
+        sums: &mut Sums<'_, T>,
+        cols: Range<usize>,
+        block: &[T],
+        between: &mut impl FnMut(),
+    ) {
         let from = self.inner.start;
         let tile = Tile {
             begin: from == 0,
@@ -112,10 +146,12 @@ impl<T: Real> Part<'_, T> {
         for group in self.rows.clone().step_by(GROUP) {
             let group = group..self.rows.end.min(group + GROUP);
             if !self.lines.few(group.clone(), from, self.inner.len()) {
+                group.clone().for_each(|_| between());
                 tile.rows(simd, sums, group, cols.clone());
                 continue;
             }
             for row in group {
+                between();
                 let (mask, numbers) = self.lines.row(row, from);
                 let out = sums.at(row, cols.start, cols.len());
                 add_terms(simd, out, from == 0, mask, numbers, block);
