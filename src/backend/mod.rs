@@ -1,5 +1,6 @@
 //! Where arithmetic runs: buffer handles, how things lie in them, the CPU's memory, the GPU's device.
 
+pub mod ahead;
 pub mod count;
 pub mod cpu;
 pub mod gpu;

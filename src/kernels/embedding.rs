@@ -4,12 +4,16 @@
 
 use super::rule::{self, Rule};
 use super::{Operation, factor, gather, update_rows};
+use crate::backend::ahead;
 use crate::backend::cpu::{Memory, Real};
-use crate::backend::product::{Form, View, pack, packed_len, product, product_packed};
+use crate::backend::product::{Form, View, add_transposed, pack, packed_len, product, product_packed};
+use std::ops::Range;
 
 /// Unique rows that are copied and multiplied at a time. Copied first, because then many reads are on their way to memory at
-/// once; multiplied where they lie, each product would wait for its own.
-const ROWS: usize = 64;
+/// once; multiplied where they lie, each product would wait for its own. The next ones are asked for meanwhile.
+const ROWS: usize = 32;
+/// The same for the backward pass: as many terms of W's gradient, in parts that [`add_transposed`] can put together.
+const BACKWARD_ROWS: usize = 64;
 
 /// `y[u] = W1[unique_rows[u]]·W[table(u)]`.
 #[derive(Debug, Clone)]
@@ -79,6 +83,7 @@ impl Forward {
         let stride = tables.stride();
         factor::by_table(memory, &self.factor.batch, weight, y, ROWS, |memory, rows, out, w| {
             T::with_scratch(rows.len() * stride, |x| {
+                self.gather.ask(memory, rows.end..rows.end + ROWS);
                 self.gather.copy_rows(memory, rows.start, x);
                 let x = View::rows_of(x, 0..rows.len(), tables.cols, stride);
                 product(out, y.cols, y.stride(), Form::Plain, x, w);
@@ -97,7 +102,7 @@ impl Forward {
 
 /// Some tables with what belongs to them: W1 from its row `first_row` on, W from table `tables.start` on, and the sums of both.
 struct Part<'a, T> {
-    tables: std::ops::Range<usize>,
+    tables: Range<usize>,
     first_row: usize,
     table: &'a mut [T],
     table_sums: &'a mut [T],
@@ -180,54 +185,102 @@ impl Backward {
         self.input.weight.rows / self.input.batch.num_tables * self.input.weight.stride()
     }
 
-    /// One table: W is packed for W1's gradient before it steps, and its own gradient is taken before W1 steps.
-    fn step_table<T: Real>(&self, memory: &Memory<T>, part: Part<'_, T>) {
-        let (input, tables) = (&self.input, &self.rows.tables);
+    /// One table, some of its unique rows at a time. W is packed for W1's gradient before it steps, and the rows' part of W's
+    /// own gradient is taken before they step.
+    fn step_table<T: Real>(&self, memory: &Memory<T>, mut part: Part<'_, T>) {
+        let input = &self.input;
         let starts = &memory.ints(input.batch.table_start)[part.tables.start..];
         let (from, to) = (starts[0] as usize, starts[1] as usize);
         if from == to {
             return; // no rule moves along a gradient of zero
         }
-        let unique = &memory.ints(input.batch.unique_rows)[from..to];
-        let grads = memory.floats(input.grad_y.buffer);
-        let (inner, stride) = (input.weight.rows / input.batch.num_tables, tables.stride());
-        let grad_y = |rows| View::rows_of(grads, rows, input.grad_y.cols, input.grad_y.stride());
+        let unique = |rows: Range<usize>| &memory.ints(input.batch.unique_rows)[rows];
+        let (inner, stride) = (input.weight.rows / input.batch.num_tables, self.rows.tables.stride());
         let sizes = [
             packed_len(inner, input.weight.cols),
             part.weight.len(),
-            unique.len().max(ROWS) * stride,
+            BACKWARD_ROWS * stride,
         ];
         T::with_scratch(sizes.iter().sum(), |scratch| {
             let (panels, scratch) = scratch.split_at_mut(sizes[0]);
-            // The rows first, then their gradients in the same place.
             let (grad_weight, rows) = scratch.split_at_mut(sizes[1]);
             pack(
                 panels,
                 View::rows_of(part.weight, 0..inner, input.weight.cols, input.weight.stride()),
             );
-            if let Some(weight) = self.weight {
-                for (&row, copy) in unique.iter().zip(rows.chunks_exact_mut(stride)) {
-                    let at = (row as usize - part.first_row) * stride;
-                    copy.copy_from_slice(&part.table[at..at + stride]);
+            for first in (from..to).step_by(BACKWARD_ROWS) {
+                let some = first..to.min(first + BACKWARD_ROWS);
+                self.ask(&part, unique(some.end..to.min(some.end + BACKWARD_ROWS)));
+                let rows = &mut rows[..some.len() * stride];
+                if let Some(weight) = &self.weight {
+                    self.copy_rows(&part, unique(some.clone()), rows);
+                    self.add_gradient(memory, weight, grad_weight, rows, some.clone(), first == from);
                 }
-                let x = View::rows_of(rows, 0..unique.len(), tables.cols, stride);
-                weight.gradient(grad_weight, x, grads, from..to);
+                self.step_rows(memory, &mut part, unique(some.clone()), some, panels, rows);
+            }
+            if let Some(weight) = &self.weight {
                 let rate = memory.floats(weight.scalars)[weight.rate];
                 rule::step(part.weight, part.weight_sums, grad_weight, rate);
             }
-            let rate = memory.floats(self.rows.scalars)[self.rows.rate];
-            for first in (from..to).step_by(ROWS) {
-                let some = first..to.min(first + ROWS);
-                let grad_x = &mut rows[..some.len() * stride];
-                product_packed(grad_x, tables.cols, stride, grad_y(some.clone()), panels);
-                let unique = &unique[first - from..some.end - from];
-                for (&row, grad) in unique.iter().zip(grad_x.chunks_exact(stride)) {
-                    let row = row as usize - part.first_row;
-                    self.rows
-                        .step_row(part.table, part.table_sums, row, &grad[..tables.cols], rate);
-                }
-            }
         });
+    }
+
+    /// Asks for rows of W1 that are needed next, and their sums.
+    fn ask<T: Real>(&self, part: &Part<'_, T>, unique: &[u32]) {
+        let (stride, sum_stride) = (self.rows.tables.stride(), self.rows.sum_stride());
+        for &row in unique {
+            let row = row as usize - part.first_row;
+            ahead::ask(&part.table[row * stride..(row + 1) * stride]);
+            ahead::ask(&part.table_sums[row * sum_stride..(row + 1) * sum_stride]);
+        }
+    }
+
+    fn copy_rows<T: Real>(&self, part: &Part<'_, T>, unique: &[u32], rows: &mut [T]) {
+        let stride = self.rows.tables.stride();
+        for (&row, copy) in unique.iter().zip(rows.chunks_exact_mut(stride)) {
+            let at = (row as usize - part.first_row) * stride;
+            copy.copy_from_slice(&part.table[at..at + stride]);
+        }
+    }
+
+    /// The part of W's gradient of the unique rows `some`, of which `x` is a copy: the first one, or one more.
+    fn add_gradient<T: Real>(
+        &self,
+        memory: &Memory<T>,
+        weight: &factor::BackwardWeight,
+        grad: &mut [T],
+        x: &[T],
+        some: Range<usize>,
+        begin: bool,
+    ) {
+        let (tables, stride) = (&self.rows.tables, weight.weight.stride());
+        let x = View::rows_of(x, 0..some.len(), tables.cols, tables.stride());
+        let grad_y = weight.of(memory.floats(weight.grad_y.buffer), some);
+        match begin {
+            true => product(grad, stride, stride, Form::LeftTransposed, x, grad_y),
+            false => add_transposed(grad, stride, stride, x, grad_y),
+        }
+    }
+
+    /// The step of the unique rows `some` along their gradient, which is computed in `grad_x`.
+    fn step_rows<T: Real>(
+        &self,
+        memory: &Memory<T>,
+        part: &mut Part<'_, T>,
+        unique: &[u32],
+        some: Range<usize>,
+        panels: &[T],
+        grad_x: &mut [T],
+    ) {
+        let (grad_y, tables) = (self.input.grad_y, &self.rows.tables);
+        let rate = memory.floats(self.rows.scalars)[self.rows.rate];
+        let grad_y = View::rows_of(memory.floats(grad_y.buffer), some, grad_y.cols, grad_y.stride());
+        product_packed(grad_x, tables.cols, tables.stride(), grad_y, panels);
+        for (&row, grad) in unique.iter().zip(grad_x.chunks_exact(tables.stride())) {
+            let row = row as usize - part.first_row;
+            self.rows
+                .step_row(part.table, part.table_sums, row, &grad[..tables.cols], rate);
+        }
     }
 
     /// The operations it stands for.

@@ -145,17 +145,17 @@ impl BackwardWeight {
         let (x, grad_y) = (memory.floats(self.x.buffer), memory.floats(self.grad_y.buffer));
         let rate = memory.floats(self.scalars)[self.rate];
         let x = View::rows_of(x, rows.clone(), self.x.cols, self.x.stride());
+        let stride = self.weight.stride();
         T::with_scratch(weight.len(), |grad| {
-            self.gradient(grad, x, grad_y, rows);
+            product(grad, stride, stride, Form::LeftTransposed, x, self.of(grad_y, rows));
             rule::step(weight, sums, grad, rate);
         });
     }
 
-    /// xᵀ·grad_y over the unique rows `rows`, over the padding too: that of grad_y is zero.
-    pub(super) fn gradient<T: Real>(&self, grad: &mut [T], x: View<'_, T>, grad_y: &[T], rows: std::ops::Range<usize>) {
+    /// The unique rows `rows` of grad_y with their padding, which is zero: so are the columns of xᵀ·grad_y that pad W.
+    pub(super) fn of<'a, T: Real>(&self, grad_y: &'a [T], rows: std::ops::Range<usize>) -> View<'a, T> {
         let stride = self.weight.stride();
-        let grad_y = View::rows_of(grad_y, rows, stride, stride);
-        product(grad, stride, stride, Form::LeftTransposed, x, grad_y);
+        View::rows_of(grad_y, rows, stride, stride)
     }
 }
 

@@ -21,7 +21,9 @@ fn few(count: u32, terms: usize) -> bool {
 /// Whether any group of rows has few numbers in any block.
 pub(super) fn worth_it<T: Real>(sums: &Sums<'_, T>, left: Left<'_, T>) -> bool {
     let (rows, inner) = (sums.rows, sums.inner);
-    sums.cols >= NARROWEST && inner >= INNER && Arch::new().dispatch(AnyFew { left, rows, inner })
+    // The rest of a longer sum is treated as in the whole one.
+    let long = inner >= INNER || !sums.begin;
+    sums.cols >= NARROWEST && long && Arch::new().dispatch(AnyFew { left, rows, inner })
 }
 
 struct AnyFew<'a, T> {

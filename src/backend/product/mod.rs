@@ -5,7 +5,6 @@
 //! Where many numbers of the left matrix are zero, as in what comes out of a ReLU and in the gradient that passes back
 //! through one, their terms are left out (`zeros.rs`). That changes no finite sum; but 0·∞ is then 0.
 
-mod ahead;
 mod masks;
 mod panels;
 mod tiles;
@@ -59,6 +58,24 @@ pub enum Form {
 
 /// Writes the product into `out`, whose rows lie `stride` apart; columns past `cols` keep what they hold.
 pub fn product<T: Real>(out: &mut [T], cols: usize, stride: usize, form: Form, a: View<'_, T>, b: View<'_, T>) {
+    multiply(out, cols, stride, form, a, b, true);
+}
+
+/// Adds aᵀ·b to `out`: the terms of sums that [`product`] or this began. So a long product may be computed in parts, with
+/// the bits of the whole one where they are cut at multiples of 64 terms.
+pub fn add_transposed<T: Real>(out: &mut [T], cols: usize, stride: usize, a: View<'_, T>, b: View<'_, T>) {
+    multiply(out, cols, stride, Form::LeftTransposed, a, b, false);
+}
+
+fn multiply<T: Real>(
+    out: &mut [T],
+    cols: usize,
+    stride: usize,
+    form: Form,
+    a: View<'_, T>,
+    b: View<'_, T>,
+    begin: bool,
+) {
     let (rows, inner, left) = match form {
         Form::Plain => (a.rows, a.cols, Left::new(a.data, a.stride, 1)),
         Form::LeftTransposed => (a.cols, a.rows, Left::new(a.data, 1, a.stride)),
@@ -75,6 +92,7 @@ pub fn product<T: Real>(out: &mut [T], cols: usize, stride: usize, form: Form, a
         cols,
         stride,
         inner,
+        begin,
     };
     run(sums, left, Right::Rows(b.data, b.stride));
 }
@@ -87,6 +105,7 @@ pub fn product_packed<T: Real>(out: &mut [T], cols: usize, stride: usize, a: Vie
         cols,
         stride,
         inner: a.cols,
+        begin: true,
     };
     run(sums, Left::new(a.data, a.stride, 1), Right::Panels(panels));
 }
@@ -142,13 +161,14 @@ enum Right<'a, T> {
     Panels(&'a [T]),
 }
 
-/// Where the sums of `inner` terms each go: (rows, cols), rows `stride` apart.
+/// Where the sums of `inner` terms each go: (rows, cols), rows `stride` apart, instead of what lies there or in addition to it.
 struct Sums<'a, T> {
     out: &'a mut [T],
     rows: usize,
     cols: usize,
     stride: usize,
     inner: usize,
+    begin: bool,
 }
 
 impl<T> Sums<'_, T> {

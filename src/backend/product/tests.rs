@@ -1,4 +1,4 @@
-use super::{Form, GROUP, Left, Right, Sums, View, pack, packed_len, product, tiles, zeros};
+use super::{Form, GROUP, Left, Right, Sums, View, add_transposed, pack, packed_len, product, tiles, zeros};
 use pulp::{Arch, Scalar, Scalar512b, Simd, WithSimd};
 
 /// Small whole numbers: every sum is exact, so the product must be too.
@@ -94,6 +94,7 @@ impl WithSimd for &Both<'_> {
                 cols,
                 stride,
                 inner,
+                begin: true,
             };
             let (left, right) = (self.left, self.right);
             match way {
@@ -149,6 +150,40 @@ fn terms_left_out_change_no_bit() {
                 let same = product == &products[0];
                 assert!(same, "machine {machine}, way {way} of {rows} × {inner} × {cols}");
             }
+        }
+    }
+}
+
+#[test]
+fn a_long_product_in_parts_has_the_same_bits() {
+    for (rows, inner, cols) in [(64, 300, 16), (40, 600, 80), (8, 100, 64), (13, 70, 5), (5, 30, 64)] {
+        let (a, stride) = (with_zeros(inner, rows), cols + 3);
+        // In the last term 0·∞, which is 0 where it is left out and no number where it is added.
+        let last = cols * (inner - 1);
+        let number = |at| if at < last { at as f32 / 7.0 } else { f32::INFINITY };
+        let b: Vec<f32> = (0..inner * cols).map(number).collect();
+        let part = |terms: std::ops::Range<usize>| {
+            let a = View::rows_of(&a, terms.clone(), rows, rows);
+            (a, View::rows_of(&b, terms, cols, cols))
+        };
+        let mut whole = vec![0.5; rows * stride];
+        let (left, right) = part(0..inner);
+        product(&mut whole, cols, stride, Form::LeftTransposed, left, right);
+        for step in [64, 128] {
+            let mut sums = vec![0.5; rows * stride];
+            for first in (0..inner).step_by(step) {
+                let (left, right) = part(first..inner.min(first + step));
+                match first {
+                    0 => product(&mut sums, cols, stride, Form::LeftTransposed, left, right),
+                    _ => add_transposed(&mut sums, cols, stride, left, right),
+                }
+            }
+            let bits = |numbers: &[f32]| numbers.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+            assert_eq!(
+                bits(&sums),
+                bits(&whole),
+                "{rows} × {cols} × {inner} in parts of {step} terms"
+            );
         }
     }
 }

@@ -47,7 +47,7 @@ fn add_terms<T: Real, S: Simd>(
             Right::Panels(panels) => (&panels[first * sums.inner + inner.start * PANEL..], PANEL),
         };
         let tile = Tile {
-            begin: inner.start == 0,
+            begin: sums.begin && inner.start == 0,
             inner: inner.len(),
             left: left.terms_from(inner.start),
             right,

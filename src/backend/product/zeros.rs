@@ -2,10 +2,10 @@
 //! and every row walks over those of its numbers that are not zero. What is loaded serves one row, so a term takes longer than
 //! in a tile of registers: whether leaving out is faster is decided by the zeros of every group of rows.
 
-use super::ahead::Ahead;
 use super::masks::{INNER, LINES, Lines};
 use super::tiles::Tile;
 use super::{GROUP, Left, MOST_ROWS, PANEL, Right, Sums};
+use crate::backend::ahead::Ahead;
 use crate::backend::cpu::Real;
 use crate::backend::lanes;
 use pulp::{Arch, Simd, WithSimd};
@@ -136,8 +136,9 @@ impl<'a, T: Real> Part<'a, T> {
         between: &mut impl FnMut(),
     ) {
         let from = self.inner.start;
+        let begin = sums.begin && from == 0;
         let tile = Tile {
-            begin: from == 0,
+            begin,
             inner: self.inner.len(),
             left: self.left.terms_from(from),
             right: block,
@@ -154,7 +155,7 @@ impl<'a, T: Real> Part<'a, T> {
                 between();
                 let (mask, numbers) = self.lines.row(row, from);
                 let out = sums.at(row, cols.start, cols.len());
-                add_terms(simd, out, from == 0, mask, numbers, block);
+                add_terms(simd, out, begin, mask, numbers, block);
             }
         }
     }
