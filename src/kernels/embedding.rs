@@ -204,6 +204,7 @@ impl Backward {
         T::with_scratch(sizes.iter().sum(), |scratch| {
             let (panels, scratch) = scratch.split_at_mut(sizes[0]);
             let (grad_weight, rows) = scratch.split_at_mut(sizes[1]);
+            self.ask(&part, unique(from..to.min(from + BACKWARD_ROWS)));
             pack(
                 panels,
                 View::rows_of(part.weight, 0..inner, input.weight.cols, input.weight.stride()),
