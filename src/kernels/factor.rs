@@ -88,7 +88,7 @@ pub(super) fn by_table<T: Real>(
     memory.put(out.buffer, values);
 }
 
-/// out[u] = a[u]·W or a[u]·Wᵀ, W the block of u's table.
+/// `out[u] = a[u]·W` or `a[u]·Wᵀ`, W the block of u's table.
 fn multiply<T: Real>(memory: &mut Memory<T>, batch: &SparseBatch, a: Matrix, weight: Matrix, out: Matrix, form: Form) {
     by_table(memory, batch, weight, out, ROWS, |memory, rows, values, w| {
         let a = View::rows_of(memory.floats(a.buffer), rows, a.cols, a.stride());
