@@ -6,6 +6,7 @@ use super::rule::{self, Rule};
 use super::{Operation, factor, gather, update_rows};
 use crate::backend::ahead;
 use crate::backend::cpu::{Memory, Real};
+use crate::backend::layout::UNIQUE;
 use crate::backend::product::{Form, View, add_transposed, pack, packed_len, product, product_packed};
 use std::ops::Range;
 
@@ -83,12 +84,22 @@ impl Forward {
         let stride = tables.stride();
         factor::by_table(memory, &self.factor.batch, weight, y, ROWS, |memory, rows, out, w| {
             T::with_scratch(rows.len() * stride, |x| {
-                self.gather.ask(memory, rows.end..rows.end + ROWS);
+                self.ask(memory, rows.end..rows.end + ROWS);
                 self.gather.copy_rows(memory, rows.start, x);
                 let x = View::rows_of(x, 0..rows.len(), tables.cols, stride);
                 product(out, y.cols, y.stride(), Form::Plain, x, w);
             });
         });
+    }
+
+    /// Asks for the unique rows `rows`, as many as there are: they are copied next.
+    fn ask<T: Real>(&self, memory: &Memory<T>, rows: Range<usize>) {
+        let (tables, batch) = (&self.gather.tables, &self.gather.batch);
+        let shard = tables.shards[0];
+        let end = rows.end.min(memory.ints(batch.counts)[UNIQUE] as usize);
+        let unique = &memory.ints(batch.unique_rows)[rows.start..end];
+        let rows = unique.iter().map(|&row| row as usize - shard.first_row);
+        ahead::ask_rows(memory.floats(shard.buffer), tables.stride(), rows);
     }
 
     /// The operations it stands for.
@@ -177,7 +188,7 @@ impl Backward {
     }
 
     fn unique<T: Real>(&self, memory: &Memory<T>) -> usize {
-        memory.ints(self.input.batch.counts)[crate::backend::layout::UNIQUE] as usize
+        memory.ints(self.input.batch.counts)[UNIQUE] as usize
     }
 
     /// Numbers of W that a table has.
@@ -228,12 +239,9 @@ impl Backward {
 
     /// Asks for rows of W1 that are needed next, and their sums.
     fn ask<T: Real>(&self, part: &Part<'_, T>, unique: &[u32]) {
-        let (stride, sum_stride) = (self.rows.tables.stride(), self.rows.sum_stride());
-        for &row in unique {
-            let row = row as usize - part.first_row;
-            ahead::ask(&part.table[row * stride..(row + 1) * stride]);
-            ahead::ask(&part.table_sums[row * sum_stride..(row + 1) * sum_stride]);
-        }
+        let rows = unique.iter().map(|&row| row as usize - part.first_row);
+        ahead::ask_rows(part.table, self.rows.tables.stride(), rows.clone());
+        ahead::ask_rows(part.table_sums, self.rows.sum_stride(), rows);
     }
 
     fn copy_rows<T: Real>(&self, part: &Part<'_, T>, unique: &[u32], rows: &mut [T]) {
@@ -256,7 +264,7 @@ impl Backward {
     ) {
         let (tables, stride) = (&self.rows.tables, weight.weight.stride());
         let x = View::rows_of(x, 0..some.len(), tables.cols, tables.stride());
-        let grad_y = weight.of(memory.floats(weight.grad_y.buffer), some);
+        let grad_y = weight.grads(memory, some);
         match begin {
             true => product(grad, stride, stride, Form::LeftTransposed, x, grad_y),
             false => add_transposed(grad, stride, stride, x, grad_y),
@@ -277,11 +285,14 @@ impl Backward {
         let rate = memory.floats(self.rows.scalars)[self.rows.rate];
         let grad_y = View::rows_of(memory.floats(grad_y.buffer), some, grad_y.cols, grad_y.stride());
         product_packed(grad_x, tables.cols, tables.stride(), grad_y, panels);
-        for (&row, grad) in unique.iter().zip(grad_x.chunks_exact(tables.stride())) {
-            let row = row as usize - part.first_row;
-            self.rows
-                .step_row(part.table, part.table_sums, row, &grad[..tables.cols], rate);
-        }
+        let part = update_rows::Part {
+            first_row: part.first_row,
+            rows: unique,
+            grads: grad_x,
+            table: part.table,
+            sums: part.table_sums,
+        };
+        self.rows.step_rows(part, rate);
     }
 
     /// The operations it stands for.

@@ -142,20 +142,20 @@ impl BackwardWeight {
         if rows.is_empty() {
             return; // no rule moves along a gradient of zero
         }
-        let (x, grad_y) = (memory.floats(self.x.buffer), memory.floats(self.grad_y.buffer));
+        let x = memory.floats(self.x.buffer);
         let rate = memory.floats(self.scalars)[self.rate];
         let x = View::rows_of(x, rows.clone(), self.x.cols, self.x.stride());
         let stride = self.weight.stride();
         T::with_scratch(weight.len(), |grad| {
-            product(grad, stride, stride, Form::LeftTransposed, x, self.of(grad_y, rows));
+            product(grad, stride, stride, Form::LeftTransposed, x, self.grads(memory, rows));
             rule::step(weight, sums, grad, rate);
         });
     }
 
     /// The unique rows `rows` of grad_y with their padding, which is zero: so are the columns of xᵀ·grad_y that pad W.
-    pub(super) fn of<'a, T: Real>(&self, grad_y: &'a [T], rows: std::ops::Range<usize>) -> View<'a, T> {
+    pub(super) fn grads<'a, T: Real>(&self, memory: &'a Memory<T>, rows: std::ops::Range<usize>) -> View<'a, T> {
         let stride = self.weight.stride();
-        View::rows_of(grad_y, rows, stride, stride)
+        View::rows_of(memory.floats(self.grad_y.buffer), rows, stride, stride)
     }
 }
 

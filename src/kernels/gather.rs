@@ -1,7 +1,6 @@
 //! The batch's unique rows out of the tables: `x[u] = W1[unique_rows[u]]`.
 
 use super::encode::{items_at_most, word};
-use crate::backend::ahead;
 use crate::backend::cpu::{Memory, Real};
 use crate::backend::gpu::{Call, Dispatch, Gpu, GpuError, shaders};
 use crate::backend::layout::UNIQUE;
@@ -48,20 +47,6 @@ impl Forward {
             }
             let at = (row as usize - shard.first_row) * stride;
             x.copy_from_slice(&memory.floats(shard.buffer)[at..at + stride]);
-        }
-    }
-}
-
-impl Forward {
-    /// Asks for unique rows that are copied next, as many as there are, where all tables lie in one shard.
-    pub(super) fn ask<T: Real>(&self, memory: &Memory<T>, rows: std::ops::Range<usize>) {
-        let ([shard], unique) = (&self.tables.shards[..], memory.ints(self.batch.counts)[UNIQUE] as usize) else {
-            return;
-        };
-        let (stride, table) = (self.tables.stride(), memory.floats(shard.buffer));
-        for &row in &memory.ints(self.batch.unique_rows)[rows.start..unique.min(rows.end)] {
-            let at = (row as usize - shard.first_row) * stride;
-            ahead::ask(&table[at..at + stride]);
         }
     }
 }

@@ -44,12 +44,13 @@ pub struct UpdateRows {
 const ROWS: usize = 128;
 
 /// Some unique rows of one shard, and the part of the shard, from global row `first_row` on, in which they lie.
-struct Part<'a, T> {
-    first_row: usize,
-    rows: &'a [u32],
-    grads: &'a [T],
-    table: &'a mut [T],
-    sums: &'a mut [T],
+pub(super) struct Part<'a, T> {
+    pub first_row: usize,
+    pub rows: &'a [u32],
+    /// (rows, width), with padding that holds anything
+    pub grads: &'a [T],
+    pub table: &'a mut [T],
+    pub sums: &'a mut [T],
 }
 
 impl UpdateRows {
@@ -84,10 +85,7 @@ impl UpdateRows {
     fn steps<T: Real>(&self, part: Part<'_, T>, rate: T) {
         let stride = self.grad.stride();
         if part.rows.len() <= ROWS {
-            for (&row, grad) in part.rows.iter().zip(part.grads.chunks_exact(stride)) {
-                self.step_row(part.table, part.sums, row as usize - part.first_row, grad, rate);
-            }
-            return;
+            return self.step_rows(part, rate);
         }
         let middle = part.rows.len() / 2;
         let (rows, rows_behind) = part.rows.split_at(middle);
@@ -117,8 +115,16 @@ impl UpdateRows {
         self.rule.sum().map_or(0, ShardedRows::stride)
     }
 
+    /// Row by row.
+    pub(super) fn step_rows<T: Real>(&self, part: Part<'_, T>, rate: T) {
+        for (&row, grad) in part.rows.iter().zip(part.grads.chunks_exact(self.tables.stride())) {
+            let row = row as usize - part.first_row;
+            self.step_row(part.table, part.sums, row, &grad[..self.tables.cols], rate);
+        }
+    }
+
     /// The step of row `row` of a table and of its sums.
-    pub(super) fn step_row<T: Real>(&self, table: &mut [T], sums: &mut [T], row: usize, grad: &[T], rate: T) {
+    fn step_row<T: Real>(&self, table: &mut [T], sums: &mut [T], row: usize, grad: &[T], rate: T) {
         let (stride, sum_stride) = (self.tables.stride(), self.sum_stride());
         let parameter = &mut table[row * stride..(row + 1) * stride];
         let sums = &mut sums[row * sum_stride..(row + 1) * sum_stride];

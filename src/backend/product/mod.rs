@@ -161,13 +161,14 @@ enum Right<'a, T> {
     Panels(&'a [T]),
 }
 
-/// Where the sums of `inner` terms each go: (rows, cols), rows `stride` apart, instead of what lies there or in addition to it.
+/// Where the sums of `inner` terms each go: (rows, cols), rows `stride` apart.
 struct Sums<'a, T> {
     out: &'a mut [T],
     rows: usize,
     cols: usize,
     stride: usize,
     inner: usize,
+    /// Whether these terms begin the sums; otherwise `out` holds those before.
     begin: bool,
 }
 
