@@ -7,7 +7,7 @@ use super::{Operation, factor, gather, update_rows};
 use crate::backend::ahead;
 use crate::backend::cpu::{Memory, Real};
 use crate::backend::layout::UNIQUE;
-use crate::backend::product::{Form, View, add_transposed, pack, packed_len, product, product_packed};
+use crate::backend::product::{Form, View, add_transposed, columns_of, pack, packed_len, product, product_packed};
 use std::ops::Range;
 
 /// Unique rows that are copied and multiplied at a time. Copied first, because then many reads are on their way to memory at
@@ -87,7 +87,7 @@ impl Forward {
                 self.ask(memory, rows.end..rows.end + ROWS);
                 self.gather.copy_rows(memory, rows.start, x);
                 let x = View::rows_of(x, 0..rows.len(), tables.cols, stride);
-                product(out, y.cols, y.stride(), Form::Plain, x, w);
+                product(columns_of(out, y.cols, y.stride()), Form::Plain, x, w);
             });
         });
     }
@@ -265,9 +265,10 @@ impl Backward {
         let (tables, stride) = (&self.rows.tables, weight.weight.stride());
         let x = View::rows_of(x, 0..some.len(), tables.cols, tables.stride());
         let grad_y = weight.grads(memory, some);
+        let grad = columns_of(grad, stride, stride);
         match begin {
-            true => product(grad, stride, stride, Form::LeftTransposed, x, grad_y),
-            false => add_transposed(grad, stride, stride, x, grad_y),
+            true => product(grad, Form::LeftTransposed, x, grad_y),
+            false => add_transposed(grad, x, grad_y),
         }
     }
 
@@ -284,7 +285,7 @@ impl Backward {
         let (grad_y, tables) = (self.input.grad_y, &self.rows.tables);
         let rate = memory.floats(self.rows.scalars)[self.rows.rate];
         let grad_y = View::rows_of(memory.floats(grad_y.buffer), some, grad_y.cols, grad_y.stride());
-        product_packed(grad_x, tables.cols, tables.stride(), grad_y, panels);
+        product_packed(columns_of(grad_x, tables.cols, tables.stride()), grad_y, panels);
         let part = update_rows::Part {
             first_row: part.first_row,
             rows: unique,

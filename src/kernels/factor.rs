@@ -6,7 +6,7 @@ use super::rule::{self, Rule};
 use crate::backend::cpu::{Memory, Real};
 use crate::backend::gpu::{Blocks, Call, Dispatch, Gpu, GpuError, Handle, shaders};
 use crate::backend::layout::UNIQUE;
-use crate::backend::product::{Form, View, product};
+use crate::backend::product::{Form, View, columns_of, product};
 use crate::backend::{Floats, Matrix, SparseBatch};
 use rayon::prelude::*;
 
@@ -92,7 +92,7 @@ pub(super) fn by_table<T: Real>(
 fn multiply<T: Real>(memory: &mut Memory<T>, batch: &SparseBatch, a: Matrix, weight: Matrix, out: Matrix, form: Form) {
     by_table(memory, batch, weight, out, ROWS, |memory, rows, values, w| {
         let a = View::rows_of(memory.floats(a.buffer), rows, a.cols, a.stride());
-        product(values, out.cols, out.stride(), form, a, w);
+        product(columns_of(values, out.cols, out.stride()), form, a, w);
     });
 }
 
@@ -147,7 +147,8 @@ impl BackwardWeight {
         let x = View::rows_of(x, rows.clone(), self.x.cols, self.x.stride());
         let stride = self.weight.stride();
         T::with_scratch(weight.len(), |grad| {
-            product(grad, stride, stride, Form::LeftTransposed, x, self.grads(memory, rows));
+            let out = columns_of(grad, stride, stride);
+            product(out, Form::LeftTransposed, x, self.grads(memory, rows));
             rule::step(weight, sums, grad, rate);
         });
     }

@@ -8,7 +8,7 @@
 use super::encode::word;
 use crate::backend::cpu::{Memory, Real};
 use crate::backend::gpu::{Blocks, Call, Dispatch, Gpu, GpuError, Handle, grid, shaders};
-use crate::backend::product::{Form, View, product};
+use crate::backend::product::{Form, View, columns_of, product};
 use crate::backend::{Floats, Matrix, stride};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -232,7 +232,7 @@ impl<T: Real> WithSimd for AddRows<'_, T> {
                 Some(right) => {
                     squares(part.data, &mut sums.squares);
                     let projected = &mut projected[..part.rows * distance];
-                    product(projected, m, distance, Form::Plain, part, right);
+                    product(columns_of(projected, m, distance), Form::Plain, part, right);
                     widen(projected, distance, m, block, wide);
                 }
             }

@@ -7,7 +7,7 @@ use crate::backend::Matrix;
 use crate::backend::cpu::{Memory, Real};
 use crate::backend::gpu::{Call, Dispatch, Family, Gpu, GpuError, grid, shaders};
 use crate::backend::lanes::MOST;
-use crate::backend::product::{Form, PANEL, View, pack, packed_len, product, product_packed};
+use crate::backend::product::{Form, PANEL, View, columns_of, pack, packed_len, product, product_packed};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -51,8 +51,9 @@ impl Forward {
                         // ⟨vᵢ, vⱼ⟩ for all j < i, and a few more.
                         for first in (0..count).step_by(MOST) {
                             let rows = first..count.min(first + MOST);
-                            let (all, rows) = (&mut all[first * width..], View::rows_of(own.data, rows, d, stride));
-                            product_packed(all, first + MOST, width, rows, panels);
+                            let all = &mut all[rows.start * width..rows.end * width];
+                            let rows = View::rows_of(own.data, rows, d, stride);
+                            product_packed(columns_of(all, first + MOST, width), rows, panels);
                         }
                         out[..d].copy_from_slice(&own.data[..d]);
                         let out = &mut out[d..d + num_products(vectors.features)];
@@ -137,8 +138,8 @@ impl Backward {
                     // Over the padding too: it is zero in every vector.
                     let own = View::rows_of(own, 0..count, stride, stride);
                     let of = |rows| View::rows_of(pairs, rows, count, count);
-                    product(grad_bottom, stride, stride, Form::Plain, of(0..1), own);
-                    product(grad_pooled, stride, stride, Form::Plain, of(1..count), own);
+                    product(columns_of(grad_bottom, stride, stride), Form::Plain, of(0..1), own);
+                    product(columns_of(grad_pooled, stride, stride), Form::Plain, of(1..count), own);
                     for (grad, &head) in grad_bottom.iter_mut().zip(&grad_out[..d]) {
                         *grad += head;
                     }

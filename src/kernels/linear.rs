@@ -4,10 +4,15 @@ use super::encode::word;
 use super::rule::{self, Rule};
 use crate::backend::cpu::{Memory, Real};
 use crate::backend::gpu::{Blocks, Call, Dispatch, Family, Gpu, GpuError, Handle, shaders};
-use crate::backend::product::{Form, MOST_ROWS, PANEL, View, pack, packed_len, product, product_packed, rows_a_task};
+use crate::backend::product::{
+    Form, MOST_ROWS, PANEL, View, columns_a_task, columns_of, pack, packed_len, product, product_packed, rows_a_task,
+};
 use crate::backend::{Floats, Matrix};
+use ndarray::parallel::prelude::*;
+use ndarray::{ArrayViewMut2, Axis};
 use pulp::Arch;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Numbers of a weight that one thread packs.
 const PACKED_ALONE: usize = 1 << 15;
@@ -32,22 +37,55 @@ impl Forward {
     pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
         let mut y = memory.take(self.y.buffer);
         let mut panels = memory.take_scratch(packed_len(self.weight.rows, self.weight.cols));
-        let (x, weight, bias) = (
-            memory.floats(self.x.buffer),
-            memory.floats(self.weight.buffer),
-            memory.floats(self.bias),
-        );
-        self.pack(&mut panels, weight);
-        let (cols, stride) = (self.y.cols, self.y.stride());
-        let rows = rows_a_task(self.y.rows);
-        y.par_chunks_mut(rows * stride).enumerate().for_each(|(chunk, y)| {
-            let first = chunk * rows;
-            let x = View::rows_of(x, first..first + y.len() / stride, self.x.cols, self.x.stride());
-            product_packed(y, cols, stride, x, &panels);
-            Arch::new().dispatch(|| self.activate(y, bias));
-        });
+        let out = columns_of(&mut y, self.y.cols, self.y.stride());
+        match columns_a_task(self.y.rows, self.y.cols) {
+            Some(cols) => self.by_columns(memory, out, cols, &mut panels),
+            None => self.by_rows(memory, out, &mut panels),
+        }
         memory.put_scratch(panels);
         memory.put(self.y.buffer, y);
+    }
+
+    /// Tasks of `cols` columns of y each, which pack the rows of w that they need: as a rule those that the same thread
+    /// stepped.
+    fn by_columns<T: Real>(&self, memory: &Memory<T>, y: ArrayViewMut2<'_, T>, cols: usize, panels: &mut [T]) {
+        let (weight, bias) = (memory.floats(self.weight.buffer), memory.floats(self.bias));
+        let x = self.rows_of_x(memory, 0..self.x.rows);
+        let stride = self.weight.stride();
+        y.into_axis_chunks_iter_mut(Axis(1), cols)
+            .into_par_iter()
+            .zip(panels.par_chunks_mut(packed_len(cols, self.weight.cols)))
+            .zip(weight.par_chunks(cols * stride).zip(bias.par_chunks(cols)))
+            .for_each(|((y, panels), (weight, bias))| {
+                let rows = 0..weight.len() / stride;
+                pack(panels, View::rows_of(weight, rows, self.weight.cols, stride));
+                self.product(y, x, panels, bias);
+            });
+    }
+
+    /// Tasks of some rows of y each, after all threads have packed w.
+    fn by_rows<T: Real>(&self, memory: &Memory<T>, mut y: ArrayViewMut2<'_, T>, panels: &mut [T]) {
+        self.pack(panels, memory.floats(self.weight.buffer));
+        let bias = memory.floats(self.bias);
+        let rows = rows_a_task(self.y.rows);
+        y.axis_chunks_iter_mut(Axis(0), rows)
+            .into_par_iter()
+            .enumerate()
+            .for_each(|(chunk, y)| {
+                let first = chunk * rows;
+                let x = self.rows_of_x(memory, first..first + y.nrows());
+                self.product(y, x, panels, bias);
+            });
+    }
+
+    fn rows_of_x<'a, T: Real>(&self, memory: &'a Memory<T>, rows: Range<usize>) -> View<'a, T> {
+        View::rows_of(memory.floats(self.x.buffer), rows, self.x.cols, self.x.stride())
+    }
+
+    /// Some rows and columns of y, with w in panels.
+    fn product<T: Real>(&self, mut y: ArrayViewMut2<'_, T>, x: View<'_, T>, panels: &[T], bias: &[T]) {
+        product_packed(y.view_mut(), x, panels);
+        Arch::new().dispatch(|| self.activate(y, bias));
     }
 
     /// w in panels, by all threads unless that takes longer than waking them.
@@ -64,9 +102,10 @@ impl Forward {
 
     /// y = act(y + b), row by row.
     #[inline(always)]
-    fn activate<T: Real>(&self, y: &mut [T], bias: &[T]) {
-        for row in y.chunks_exact_mut(self.y.stride()) {
-            for (value, &bias) in row[..self.y.cols].iter_mut().zip(bias) {
+    fn activate<T: Real>(&self, mut y: ArrayViewMut2<'_, T>, bias: &[T]) {
+        for row in y.rows_mut() {
+            let row = row.into_slice().expect("rows lie in one piece");
+            for (value, &bias) in row.iter_mut().zip(bias) {
                 *value += bias;
                 if self.relu {
                     *value = Real::max(*value, T::zero());
@@ -105,7 +144,7 @@ impl BackwardInput {
                 let first = chunk * rows;
                 let range = first..first + grad_x.len() / stride;
                 let grad_y = View::rows_of(grad_y, range, self.grad_y.cols, self.grad_y.stride());
-                product(grad_x, cols, stride, Form::Plain, grad_y, weight);
+                product(columns_of(grad_x, cols, stride), Form::Plain, grad_y, weight);
                 if let Some(x) = gate {
                     pass(grad_x, &x[first * stride..]);
                 }
@@ -199,7 +238,7 @@ impl BackwardWeight {
         };
         let sum_stride = if rows.weight_sum.is_empty() { 0 } else { stride };
         T::with_scratch(rows.weight.len(), |grad| {
-            product(grad, cols, stride, Form::LeftTransposed, grad_y, x);
+            product(columns_of(grad, cols, stride), Form::LeftTransposed, grad_y, x);
             for (r, (weight, grad)) in rows
                 .weight
                 .chunks_exact_mut(stride)

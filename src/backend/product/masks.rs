@@ -11,7 +11,7 @@ pub(super) const INNER: usize = 64;
 /// Terms that are looked at in one go where the numbers of a row lie in one piece.
 const SPAN: usize = 8 * INNER;
 /// The narrowest products whose zeros are counted.
-const NARROWEST: usize = 64;
+pub(super) const NARROWEST: usize = 64;
 
 /// Whether leaving out the zeros of a group is faster than a tile, where `count` of `terms` numbers are not zero.
 fn few(count: u32, terms: usize) -> bool {
@@ -20,10 +20,10 @@ fn few(count: u32, terms: usize) -> bool {
 
 /// Whether any group of rows has few numbers in any block.
 pub(super) fn worth_it<T: Real>(sums: &Sums<'_, T>, left: Left<'_, T>) -> bool {
-    let (rows, inner) = (sums.rows, sums.inner);
+    let (rows, inner) = (sums.rows(), sums.inner);
     // The rest of a longer sum is treated as in the whole one.
     let long = inner >= INNER || !sums.begin;
-    sums.cols >= NARROWEST && long && Arch::new().dispatch(AnyFew { left, rows, inner })
+    sums.cols() >= NARROWEST && long && Arch::new().dispatch(AnyFew { left, rows, inner })
 }
 
 struct AnyFew<'a, T> {

@@ -13,6 +13,7 @@ mod zeros;
 pub use panels::{PANEL, pack, packed_len};
 
 use super::cpu::Real;
+use ndarray::{ArrayViewMut2, s};
 use pulp::Arch;
 use std::ops::Range;
 
@@ -56,54 +57,42 @@ pub enum Form {
     LeftTransposed,
 }
 
-/// Writes the product into `out`, whose rows lie `stride` apart; columns past `cols` keep what they hold.
-pub fn product<T: Real>(out: &mut [T], cols: usize, stride: usize, form: Form, a: View<'_, T>, b: View<'_, T>) {
-    multiply(out, cols, stride, form, a, b, true);
+/// The first `cols` columns of a row-major slice whose rows lie `stride` apart, to write.
+pub fn columns_of<T>(data: &mut [T], cols: usize, stride: usize) -> ArrayViewMut2<'_, T> {
+    let rows = ArrayViewMut2::from_shape((data.len() / stride, stride), data).expect("whole rows");
+    rows.slice_move(s![.., ..cols])
+}
+
+/// Writes the product into `out`, whose rows each lie in one piece.
+pub fn product<T: Real>(out: ArrayViewMut2<'_, T>, form: Form, a: View<'_, T>, b: View<'_, T>) {
+    multiply(out, form, a, b, true);
 }
 
 /// Adds aᵀ·b to `out`: the terms of sums that [`product`] or this began. So a long product may be computed in parts, with
 /// the bits of the whole one where they are cut at multiples of 64 terms.
-pub fn add_transposed<T: Real>(out: &mut [T], cols: usize, stride: usize, a: View<'_, T>, b: View<'_, T>) {
-    multiply(out, cols, stride, Form::LeftTransposed, a, b, false);
+pub fn add_transposed<T: Real>(out: ArrayViewMut2<'_, T>, a: View<'_, T>, b: View<'_, T>) {
+    multiply(out, Form::LeftTransposed, a, b, false);
 }
 
-fn multiply<T: Real>(
-    out: &mut [T],
-    cols: usize,
-    stride: usize,
-    form: Form,
-    a: View<'_, T>,
-    b: View<'_, T>,
-    begin: bool,
-) {
-    let (rows, inner, left) = match form {
-        Form::Plain => (a.rows, a.cols, Left::new(a.data, a.stride, 1)),
-        Form::LeftTransposed => (a.cols, a.rows, Left::new(a.data, 1, a.stride)),
+fn multiply<T: Real>(out: ArrayViewMut2<'_, T>, form: Form, a: View<'_, T>, b: View<'_, T>, begin: bool) {
+    let (inner, left) = match form {
+        Form::Plain => (a.cols, Left::new(a.data, a.stride, 1)),
+        Form::LeftTransposed => (a.rows, Left::new(a.data, 1, a.stride)),
         Form::RightTransposed => {
             return T::with_scratch(packed_len(b.rows, b.cols), |panels| {
                 pack(panels, b);
-                product_packed(out, cols, stride, a, panels);
+                product_packed(out, a, panels);
             });
         }
     };
-    let sums = Sums {
-        out,
-        rows,
-        cols,
-        stride,
-        inner,
-        begin,
-    };
+    let sums = Sums { out, inner, begin };
     run(sums, left, Right::Rows(b.data, b.stride));
 }
 
 /// a·bᵀ where b is packed already: see [`pack`].
-pub fn product_packed<T: Real>(out: &mut [T], cols: usize, stride: usize, a: View<'_, T>, panels: &[T]) {
+pub fn product_packed<T: Real>(out: ArrayViewMut2<'_, T>, a: View<'_, T>, panels: &[T]) {
     let sums = Sums {
         out,
-        rows: a.rows,
-        cols,
-        stride,
         inner: a.cols,
         begin: true,
     };
@@ -117,6 +106,15 @@ pub const MOST_ROWS: usize = 256;
 pub fn rows_a_task(rows: usize) -> usize {
     let share = rows.div_ceil(rayon::current_num_threads());
     share.next_multiple_of(GROUP).min(MOST_ROWS)
+}
+
+/// Columns of a product a·bᵀ with `rows` rows that one task computes, which packs its rows of b: so it shares a with the
+/// other threads but not what is packed, which is worth it where a is small. `None` where tasks should have rows instead.
+pub fn columns_a_task(rows: usize, cols: usize) -> Option<usize> {
+    let share = cols.div_ceil(rayon::current_num_threads()).next_multiple_of(PANEL);
+    let last = cols - cols.saturating_sub(1) / share.max(1) * share;
+    // As wide as products that leave out zeros: whether they do must not depend on the number of threads.
+    (2 * rows <= cols && last >= masks::NARROWEST).then_some(share)
 }
 
 /// The left matrix: element (row, k) lies at `row·row_step + k·inner_step`.
@@ -161,23 +159,29 @@ enum Right<'a, T> {
     Panels(&'a [T]),
 }
 
-/// Where the sums of `inner` terms each go: (rows, cols), rows `stride` apart.
+/// Sums of `inner` terms each.
 struct Sums<'a, T> {
-    out: &'a mut [T],
-    rows: usize,
-    cols: usize,
-    stride: usize,
+    /// (rows, cols), where they go
+    out: ArrayViewMut2<'a, T>,
     inner: usize,
     /// Whether these terms begin the sums; otherwise `out` holds those before.
     begin: bool,
 }
 
 impl<T> Sums<'_, T> {
+    fn rows(&self) -> usize {
+        self.out.nrows()
+    }
+
+    fn cols(&self) -> usize {
+        self.out.ncols()
+    }
+
     /// `width` sums of a row.
     #[inline(always)]
     fn at(&mut self, row: usize, col: usize, width: usize) -> &mut [T] {
-        let start = row * self.stride + col;
-        &mut self.out[start..start + width]
+        let row = self.out.row_mut(row).into_slice().expect("rows lie in one piece");
+        &mut row[col..col + width]
     }
 }
 

@@ -1,4 +1,8 @@
-use super::{Form, GROUP, Left, Right, Sums, View, add_transposed, pack, packed_len, product, tiles, zeros};
+use super::{
+    Form, GROUP, Left, Right, Sums, View, add_transposed, columns_a_task, columns_of, pack, packed_len, product, tiles,
+    zeros,
+};
+use ndarray::Axis;
 use pulp::{Arch, Scalar, Scalar512b, Simd, WithSimd};
 
 /// Small whole numbers: every sum is exact, so the product must be too.
@@ -33,7 +37,7 @@ fn products_replace_the_columns_that_count_and_nothing_else() {
             let mut out = vec![0.5; rows * stride];
             let a_view = View::rows_of(&a, 0..a_rows, a_cols, a_cols + 2);
             let b_view = View::rows_of(&b, 0..b_rows, b_cols, b_cols + 3);
-            product(&mut out, cols, stride, form, a_view, b_view);
+            product(columns_of(&mut out, cols, stride), form, a_view, b_view);
             for (at, &value) in out.iter().enumerate() {
                 let (i, j) = (at / stride, at % stride);
                 let term = |k: usize| {
@@ -89,10 +93,7 @@ impl WithSimd for &Both<'_> {
         let mut outs = [vec![0.5f32; rows * stride], vec![0.5f32; rows * stride]];
         for (way, out) in outs.iter_mut().enumerate() {
             let sums = Sums {
-                out,
-                rows,
-                cols,
-                stride,
+                out: columns_of(out, cols, stride),
                 inner,
                 begin: true,
             };
@@ -168,14 +169,15 @@ fn a_long_product_in_parts_has_the_same_bits() {
         };
         let mut whole = vec![0.5; rows * stride];
         let (left, right) = part(0..inner);
-        product(&mut whole, cols, stride, Form::LeftTransposed, left, right);
+        product(columns_of(&mut whole, cols, stride), Form::LeftTransposed, left, right);
         for step in [64, 128] {
             let mut sums = vec![0.5; rows * stride];
             for first in (0..inner).step_by(step) {
                 let (left, right) = part(first..inner.min(first + step));
+                let out = columns_of(&mut sums, cols, stride);
                 match first {
-                    0 => product(&mut sums, cols, stride, Form::LeftTransposed, left, right),
-                    _ => add_transposed(&mut sums, cols, stride, left, right),
+                    0 => product(out, Form::LeftTransposed, left, right),
+                    _ => add_transposed(out, left, right),
                 }
             }
             let bits = |numbers: &[f32]| numbers.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
@@ -198,7 +200,7 @@ fn zeros_are_left_out_where_they_are_many() {
             View::rows_of(&left, 0..8, 64, 64),
             View::rows_of(&infinite, 0..64, 64, 64),
         );
-        product(&mut out, 64, 64, Form::Plain, a, b);
+        product(columns_of(&mut out, 64, 64), Form::Plain, a, b);
         out[7 * 64] // of a row that is all zeros in either case
     };
     assert_eq!(sum(8 * 64 * 5 / 8), 0.0);
@@ -220,13 +222,54 @@ fn rows_cut_in_groups_have_the_same_bits() {
     }
 }
 
+#[test]
+fn columns_cut_as_tasks_have_the_same_bits() {
+    let (rows, inner) = (24, 200);
+    let left = with_zeros(rows, inner);
+    for cols in [64, 96, 100, 128, 130, 256, 300, 512, 1000] {
+        // In the last term 0·∞, as above.
+        let number = |at| {
+            if at % inner < inner - 1 {
+                at as f32 / 7.0
+            } else {
+                f32::INFINITY
+            }
+        };
+        let right: Vec<f32> = (0..cols * inner).map(number).collect();
+        let cut_for = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let width = pool.install(|| columns_a_task(rows, cols)).unwrap_or(cols);
+            let mut out = vec![0f32; rows * cols];
+            for (i, out) in columns_of(&mut out, cols, cols)
+                .axis_chunks_iter_mut(Axis(1), width)
+                .enumerate()
+            {
+                let of = i * width..cols.min((i + 1) * width);
+                let a = View::rows_of(&left, 0..rows, inner, inner);
+                product(out, Form::RightTransposed, a, View::rows_of(&right, of, inner, inner));
+            }
+            (width, out.into_iter().map(f32::to_bits).collect::<Vec<_>>())
+        };
+        let (whole, bits) = cut_for(1);
+        assert_eq!(whole, cols.next_multiple_of(super::PANEL));
+        for threads in [2, 3, 4, 7, 8, 16] {
+            let (width, same) = cut_for(threads);
+            assert!(
+                same == bits,
+                "{cols} columns in parts of {width}, for {threads} threads"
+            );
+        }
+    }
+    assert_eq!(columns_a_task(1, 0), None);
+}
+
 /// The bits of a product in parts of `part` rows.
 fn cut_in(rows: usize, left: &[f32], right: View<'_, f32>, part: usize) -> Vec<u32> {
     let mut out = vec![0.0; rows * right.cols];
     for (i, out) in out.chunks_mut(part * right.cols).enumerate() {
         let range = i * part..rows.min((i + 1) * part);
         let left = View::rows_of(left, range, right.rows, right.rows);
-        product(out, right.cols, right.cols, Form::Plain, left, right);
+        product(columns_of(out, right.cols, right.cols), Form::Plain, left, right);
     }
     out.into_iter().map(f32::to_bits).collect()
 }

@@ -12,13 +12,13 @@ const LONGEST: usize = 512;
 const INNER: usize = 256;
 
 /// All sums.
-pub(super) struct Multiply<'a, T> {
-    pub sums: Sums<'a, T>,
+pub(super) struct Multiply<'o, 'a, T> {
+    pub sums: Sums<'o, T>,
     pub left: Left<'a, T>,
     pub right: Right<'a, T>,
 }
 
-impl<T: Real> WithSimd for Multiply<'_, T> {
+impl<T: Real> WithSimd for Multiply<'_, '_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -40,8 +40,8 @@ fn add_terms<T: Real, S: Simd>(
     right: Right<'_, T>,
     inner: Range<usize>,
 ) {
-    for first in (0..sums.cols).step_by(PANEL) {
-        let cols = first..sums.cols.min(first + PANEL);
+    for first in (0..sums.cols()).step_by(PANEL) {
+        let cols = first..sums.cols().min(first + PANEL);
         let (right, distance) = match right {
             Right::Rows(data, stride) => (&data[first + inner.start * stride..], stride),
             Right::Panels(panels) => (&panels[first * sums.inner + inner.start * PANEL..], PANEL),
@@ -53,7 +53,7 @@ fn add_terms<T: Real, S: Simd>(
             right,
             distance,
         };
-        tile.rows(simd, sums, 0..sums.rows, cols);
+        tile.rows(simd, sums, 0..sums.rows(), cols);
     }
 }
 

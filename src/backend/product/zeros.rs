@@ -28,18 +28,18 @@ pub(super) fn multiply<T: Real>(sums: Sums<'_, T>, left: Left<'_, T>, right: Rig
 
 /// Numbers that [`Multiply`] works on, for vectors of any length.
 pub(super) fn scratch_len<T>(sums: &Sums<'_, T>) -> usize {
-    LINES + INNER * sums.cols.next_multiple_of(WIDE * lanes::MOST)
+    LINES + INNER * sums.cols().next_multiple_of(WIDE * lanes::MOST)
 }
 
 /// All sums, with scratch memory that holds anything.
-pub(super) struct Multiply<'a, T> {
-    pub sums: Sums<'a, T>,
+pub(super) struct Multiply<'o, 'a, T> {
+    pub sums: Sums<'o, T>,
     pub left: Left<'a, T>,
     pub right: Right<'a, T>,
     pub scratch: &'a mut [T],
 }
 
-impl<T: Real> WithSimd for Multiply<'_, T> {
+impl<T: Real> WithSimd for Multiply<'_, '_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -57,15 +57,15 @@ impl<T: Real> WithSimd for Multiply<'_, T> {
         // Columns whose blocks are filled together: of a matrix of rows all, so that it is read as it lies.
         let some = match right {
             Right::Panels(_) => WIDE * T::lanes::<S>(),
-            Right::Rows(..) => sums.cols,
+            Right::Rows(..) => sums.cols(),
         };
-        for first in (0..sums.rows).step_by(MOST_ROWS) {
-            let rows = first..sums.rows.min(first + MOST_ROWS);
+        for first in (0..sums.rows()).step_by(MOST_ROWS) {
+            let rows = first..sums.rows().min(first + MOST_ROWS);
             for from in (0..sums.inner).step_by(span) {
                 let inner = from..sums.inner.min(from + span);
                 lines.look_at(simd, rows.clone(), inner.clone());
-                for col in (0..sums.cols).step_by(some) {
-                    let cols = col..sums.cols.min(col + some);
+                for col in (0..sums.cols()).step_by(some) {
+                    let cols = col..sums.cols().min(col + some);
                     for from in inner.clone().step_by(INNER) {
                         let part = Part {
                             rows: rows.clone(),
@@ -102,10 +102,10 @@ impl<'a, T: Real> Part<'a, T> {
             return None;
         };
         let terms = self.inner.end..sums.inner.min(self.inner.end + INNER);
-        let times = self.rows.len() * sums.cols.div_ceil(WIDE * lanes::MOST);
+        let times = self.rows.len() * sums.cols().div_ceil(WIDE * lanes::MOST);
         let left = self.left.from(self.rows.start, 0);
         Some([
-            Ahead::new(data, stride, terms.clone(), sums.cols, times),
+            Ahead::new(data, stride, terms.clone(), sums.cols(), times),
             Ahead::new(left, self.left.inner_step, terms, self.rows.len(), times),
         ])
     }

@@ -1,7 +1,7 @@
 //! What `mlet bench` needs of a backend beyond a run: each operation's time, the product's best rate, tables filled fast.
 
 use super::{Engine, EngineError, Program, uploads};
-use crate::backend::product::{Form, View, pack, packed_len, product, product_packed};
+use crate::backend::product::{Form, View, columns_of, pack, packed_len, product, product_packed};
 use crate::data::loader::Batch;
 use crate::train::network::BatchBuffers;
 use crate::train::parameters::Region;
@@ -111,8 +111,8 @@ impl Engine {
                 let (first, count) = (block * rows, out.len() / n);
                 let a = View::rows_of(a, first..first + count, n, n);
                 match gemm {
-                    Gemm::Rows => product(out, n, n, Form::Plain, a, View::rows_of(b, 0..n, n, n)),
-                    Gemm::Packed => product_packed(out, n, n, a, b),
+                    Gemm::Rows => product(columns_of(out, n, n), Form::Plain, a, View::rows_of(b, 0..n, n, n)),
+                    Gemm::Packed => product_packed(columns_of(out, n, n), a, b),
                     Gemm::Faer => {
                         let out = MatMut::from_column_major_slice_mut(out, n, count).transpose_mut();
                         let (a, b) = (
