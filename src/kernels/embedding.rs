@@ -2,18 +2,18 @@
 //! the same numbers to the bit, but copies of the first factors' rows live no longer than they stay in a core's cache. On a
 //! GPU the operations run as they were written, and on the CPU too where the tables lie in several shards.
 
-use super::rule::{self, Rule};
+use super::rule::Rule;
 use super::{Operation, factor, gather, update_rows};
 use crate::backend::ahead;
 use crate::backend::cpu::{Memory, Real};
 use crate::backend::layout::UNIQUE;
-use crate::backend::product::{Form, View, add_transposed, columns_of, pack, packed_len, product, product_packed};
+use crate::backend::product::{Form, View, columns_of, pack, packed_len, product, product_packed};
 use std::ops::Range;
 
 /// Unique rows that are copied and multiplied at a time. Copied first, because then many reads are on their way to memory at
 /// once; multiplied where they lie, each product would wait for its own. The next ones are asked for meanwhile.
 const ROWS: usize = 32;
-/// The same for the backward pass: as many terms of W's gradient, in parts that [`add_transposed`] can put together.
+/// The same for the backward pass: as many terms of W's gradient, in parts that [`factor::Gradient`] can put together.
 const BACKWARD_ROWS: usize = 64;
 
 /// `y[u] = W1[unique_rows[u]]·W[table(u)]`.
@@ -215,6 +215,7 @@ impl Backward {
         T::with_scratch(sizes.iter().sum(), |scratch| {
             let (panels, scratch) = scratch.split_at_mut(sizes[0]);
             let (grad_weight, rows) = scratch.split_at_mut(sizes[1]);
+            let mut grad_weight = factor::Gradient::new(grad_weight, input.weight.stride());
             self.ask(&part, unique(from..to.min(from + BACKWARD_ROWS)));
             pack(
                 panels,
@@ -226,13 +227,14 @@ impl Backward {
                 let rows = &mut rows[..some.len() * stride];
                 if let Some(weight) = &self.weight {
                     self.copy_rows(&part, unique(some.clone()), rows);
-                    self.add_gradient(memory, weight, grad_weight, rows, some.clone(), first == from);
+                    let x = View::rows_of(rows, 0..some.len(), self.rows.tables.cols, stride);
+                    grad_weight.add(x, weight.grads(memory, some.clone()), first == from);
                 }
                 self.step_rows(memory, &mut part, unique(some.clone()), some, panels, rows);
             }
             if let Some(weight) = &self.weight {
                 let rate = memory.floats(weight.scalars)[weight.rate];
-                rule::step(part.weight, part.weight_sums, grad_weight, rate);
+                grad_weight.step(part.weight, part.weight_sums, rate);
             }
         });
     }
@@ -249,26 +251,6 @@ impl Backward {
         for (&row, copy) in unique.iter().zip(rows.chunks_exact_mut(stride)) {
             let at = (row as usize - part.first_row) * stride;
             copy.copy_from_slice(&part.table[at..at + stride]);
-        }
-    }
-
-    /// The part of W's gradient of the unique rows `some`, of which `x` is a copy: the first one, or one more.
-    fn add_gradient<T: Real>(
-        &self,
-        memory: &Memory<T>,
-        weight: &factor::BackwardWeight,
-        grad: &mut [T],
-        x: &[T],
-        some: Range<usize>,
-        begin: bool,
-    ) {
-        let (tables, stride) = (&self.rows.tables, weight.weight.stride());
-        let x = View::rows_of(x, 0..some.len(), tables.cols, tables.stride());
-        let grad_y = weight.grads(memory, some);
-        let grad = columns_of(grad, stride, stride);
-        match begin {
-            true => product(grad, Form::LeftTransposed, x, grad_y),
-            false => add_transposed(grad, x, grad_y),
         }
     }
 

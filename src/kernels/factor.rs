@@ -5,8 +5,9 @@ use super::encode::word;
 use super::rule::{self, Rule};
 use crate::backend::cpu::{Memory, Real};
 use crate::backend::gpu::{Blocks, Call, Dispatch, Gpu, GpuError, Handle, shaders};
+use crate::backend::lanes;
 use crate::backend::layout::UNIQUE;
-use crate::backend::product::{Form, View, columns_of, product};
+use crate::backend::product::{Form, View, add_transposed, columns_of, product};
 use crate::backend::{Floats, Matrix, SparseBatch};
 use rayon::prelude::*;
 
@@ -145,11 +146,10 @@ impl BackwardWeight {
         let x = memory.floats(self.x.buffer);
         let rate = memory.floats(self.scalars)[self.rate];
         let x = View::rows_of(x, rows.clone(), self.x.cols, self.x.stride());
-        let stride = self.weight.stride();
         T::with_scratch(weight.len(), |grad| {
-            let out = columns_of(grad, stride, stride);
-            product(out, Form::LeftTransposed, x, self.grads(memory, rows));
-            rule::step(weight, sums, grad, rate);
+            let mut grad = Gradient::new(grad, self.weight.stride());
+            grad.add(x, self.grads(memory, rows), true);
+            grad.step(weight, sums, rate);
         });
     }
 
@@ -157,6 +157,54 @@ impl BackwardWeight {
     pub(super) fn grads<'a, T: Real>(&self, memory: &'a Memory<T>, rows: std::ops::Range<usize>) -> View<'a, T> {
         let stride = self.weight.stride();
         View::rows_of(memory.floats(self.grad_y.buffer), rows, stride, stride)
+    }
+}
+
+/// One table's grad_W = xᵀ·grad_y while it is added up.
+pub(super) struct Gradient<'a, T> {
+    /// (inputs, outputs); where the outputs are few (outputs, inputs), so that whole vectors are multiplied
+    sums: &'a mut [T],
+    inputs: usize,
+    outputs: usize,
+}
+
+impl<'a, T: Real> Gradient<'a, T> {
+    /// Of a W with as many numbers as `sums`, in rows of `outputs`; nothing yet.
+    pub(super) fn new(sums: &'a mut [T], outputs: usize) -> Self {
+        let inputs = sums.len() / outputs;
+        Self { sums, inputs, outputs }
+    }
+
+    fn turned(&self) -> bool {
+        2 * self.outputs <= self.inputs.min(lanes::MOST)
+    }
+
+    /// The terms of some unique rows, the first ones or more: see [`add_transposed`].
+    pub(super) fn add(&mut self, x: View<'_, T>, grad_y: View<'_, T>, begin: bool) {
+        let (left, right, cols) = match self.turned() {
+            true => (grad_y, x, self.inputs),
+            false => (x, grad_y, self.outputs),
+        };
+        let sums = columns_of(self.sums, cols, cols);
+        match begin {
+            true => product(sums, Form::LeftTransposed, left, right),
+            false => add_transposed(sums, left, right),
+        }
+    }
+
+    /// The step of W along it.
+    pub(super) fn step(self, weight: &mut [T], weight_sums: &mut [T], rate: T) {
+        if !self.turned() {
+            return rule::step(weight, weight_sums, self.sums, rate);
+        }
+        T::with_scratch(self.sums.len(), |grad| {
+            for (input, row) in grad.chunks_exact_mut(self.outputs).enumerate() {
+                for (value, of_output) in row.iter_mut().zip(self.sums.chunks_exact(self.inputs)) {
+                    *value = of_output[input];
+                }
+            }
+            rule::step(weight, weight_sums, grad, rate);
+        });
     }
 }
 

@@ -206,13 +206,23 @@ fn what_passes_back_through_a_relu() {
 
 #[test]
 fn further_factor() {
+    a_further_factor(5);
+}
+
+#[test]
+fn further_factor_with_few_outputs() {
+    a_further_factor(20); // k × d so unequal that the gradient is added up the other way round
+}
+
+/// 3 tables, d = 3.
+fn a_further_factor(k: usize) {
     let mut m = Memory::new();
     let batch = sparse(&mut m);
-    let (x, weight) = (matrix(&mut m, "x", 8, 5), matrix(&mut m, "w", 15, 3));
+    let (x, weight) = (matrix(&mut m, "x", 8, k), matrix(&mut m, "w", 3 * k, 3));
     let (y, grad_y) = (matrix(&mut m, "y", 8, 3), matrix(&mut m, "gy", 8, 3));
-    let (grad_x, scalars) = (matrix(&mut m, "gx", 8, 5), rate_one(&mut m));
+    let (grad_x, scalars) = (matrix(&mut m, "gx", 8, k), rate_one(&mut m));
     // Rows past the unique ones are not touched: their gradient is whatever it was, their difference zero.
-    for value in &mut m.floats_mut(grad_x.buffer)[4 * 8..] {
+    for value in &mut m.floats_mut(grad_x.buffer)[4 * grad_x.stride()..] {
         *value = 0.0;
     }
     let backward = vec![Operation::FactorBackwardInput(factor::BackwardInput {
