@@ -26,6 +26,8 @@ struct Parameters {
 // F, a constant: Mesa unrolls the search up to 32 tables, and each round of one left in a loop takes it 1.5 µs.
 override TABLES: u32 = 1u;
 
+const LEFT_SUMS = false;
+
 @group(0) @binding(0) var<uniform> parameters: Parameters;
 @group(0) @binding(1) var<storage, read> left: array<vec4f>;
 @group(0) @binding(2) var<storage, read> right: array<vec4f>;

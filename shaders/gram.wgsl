@@ -27,6 +27,8 @@ struct Parameters {
     onto: u32, // 1: add to what is there (add)
 }
 
+const LEFT_SUMS = false;
+
 @group(0) @binding(0) var<uniform> parameters: Parameters;
 @group(0) @binding(1) var<storage, read> left: array<vec4f>;
 @group(0) @binding(2) var<storage, read> right: array<vec4f>;

@@ -2,10 +2,10 @@
 //
 //   forward              y (B, out) = act(x (B, in)·wᵀ + b (out)), act = max(0, ·) if RELU
 //   backward_input       grad_x (B, in) = grad_y (B, out)·w, ⊙ [x > 0] where x is the output of a ReLU (GATED)
-//   backward_weight_…    w (out, in) steps along grad_w = grad_yᵀ·x, which is never stored
-//   backward_bias_…      b (out) steps along grad_b = Σ_b grad_y[b]                 8 × 4 columns a workgroup
+//   backward_weight_…    w (out, in) steps along grad_w = grad_yᵀ·x, and b (out) along grad_b = Σ_b grad_y[b], which the
+//                        workgroups of the first columns add up; neither is stored
 //
-// … is sgd or adagrad (common/step.wgsl), with η = scalars[rate] and Adagrad's sums in `squares`.
+// … is sgd or adagrad (common/step.wgsl), with η = scalars[rate] and Adagrad's sums in `squares` and `bias_squares`.
 // A product's workgroup computes rows of block `group.y` and columns of block `group.x` (common/product_*.wgsl).
 // Twin: src/kernels/linear.rs.
 
@@ -30,6 +30,10 @@ override GATED: bool = false;
 @group(0) @binding(5) var<storage, read> gate: array<vec4f>;
 @group(0) @binding(6) var<storage, read> scalars: array<f32>;
 @group(0) @binding(7) var<storage, read_write> squares: array<vec4f>;
+@group(0) @binding(8) var<storage, read_write> stepped_bias: array<vec4f>;
+@group(0) @binding(9) var<storage, read_write> bias_squares: array<vec4f>;
+
+const LEFT_SUMS = true;
 
 fn whole() -> Product {
     let p = parameters;
@@ -81,8 +85,12 @@ fn backward_weight_sgd(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let p = whole();
-    let block = product_left_transposed(p, group, group.z * groups.y + group.y, lane);
-    step_sgd(p, block, scalars[parameters.rate]);
+    let rate = scalars[parameters.rate];
+    let row_block = group.z * groups.y + group.y;
+    step_sgd(p, product_left_transposed(p, group, row_block, lane), rate);
+    if group.x != 0u { return; }
+    let g = left_sums(row_block, lane);
+    if g.col4 < p.left4 { stepped_bias[g.col4] -= rate * g.sums; }
 }
 
 @compute @workgroup_size(LANES)
@@ -92,45 +100,13 @@ fn backward_weight_adagrad(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let p = whole();
-    let block = product_left_transposed(p, group, group.z * groups.y + group.y, lane);
-    step_adagrad(p, block, scalars[parameters.rate]);
-}
-
-override STRIPS: u32 = 32u; // a power of two; 1 on CPU drivers, where a barrier costs more than the sum
-
-var<workgroup> partial: array<vec4f, 8u * STRIPS>;
-
-// left = grad_y: STRIPS strips of the batch beside each other, added pairwise. Lanes 0 to 7 have the sums.
-fn column_sums(group: vec3u, lane: u32) -> vec4f {
-    let col4 = group.x * 8u + lane % 8u;
-    var sum = vec4f();
-    if col4 < parameters.left4 {
-        for (var b = lane / 8u; b < parameters.inner; b += STRIPS) { sum += left[b * parameters.left4 + col4]; }
-    }
-    if STRIPS == 1u { return sum; }
-    partial[lane] = sum;
-    workgroupBarrier();
-    for (var half = 4u * STRIPS; half >= 8u; half /= 2u) {
-        if lane < half { partial[lane] += partial[lane + half]; }
-        workgroupBarrier();
-    }
-    return partial[lane];
-}
-
-// result = b.
-@compute @workgroup_size(8u * STRIPS)
-fn backward_bias_sgd(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let g = column_sums(group, lane);
-    let col4 = group.x * 8u + lane;
-    if lane < 8u && col4 < parameters.left4 { result[col4] -= scalars[parameters.rate] * g; }
-}
-
-@compute @workgroup_size(8u * STRIPS)
-fn backward_bias_adagrad(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let g = column_sums(group, lane);
-    let col4 = group.x * 8u + lane;
-    if lane >= 8u || col4 >= parameters.left4 { return; }
-    let s = squares[col4] + g * g;
-    squares[col4] = s;
-    result[col4] -= adagrad_step(g, s, scalars[parameters.rate]);
+    let rate = scalars[parameters.rate];
+    let row_block = group.z * groups.y + group.y;
+    step_adagrad(p, product_left_transposed(p, group, row_block, lane), rate);
+    if group.x != 0u { return; }
+    let g = left_sums(row_block, lane);
+    if g.col4 >= p.left4 { return; }
+    let s = bias_squares[g.col4] + g.sums * g.sums;
+    bias_squares[g.col4] = s;
+    stepped_bias[g.col4] -= adagrad_step(g.sums, s, rate);
 }

@@ -3,6 +3,9 @@
 // What a product works on. `left`, `right` and `result` are the main file's bindings, array<vec4f>; starts and strides
 // count vec4s. A product leaves an invocation's block of BLOCK_ROWS × BLOCK_COLS4 vec4s in `sums` and returns its first
 // (row, column / 4); blocks may reach outside the result, `store` cuts them off.
+//
+// Where the main file sets LEFT_SUMS, a workgroup that has computed a left transposed product also has the sums of its
+// columns of the left matrix: `left_sums`, for all invocations of a workgroup at once.
 
 struct Product {
     rows: u32, // of the result
@@ -14,6 +17,12 @@ struct Product {
     left4: u32, // … and how far its rows lie apart
     right4: u32,
     result4: u32,
+}
+
+// The sums of four columns of the left matrix; past its last column where an invocation has none.
+struct LeftSums {
+    col4: u32,
+    sums: vec4f,
 }
 
 // Writes an invocation's block, zeros into the padding columns.

@@ -14,9 +14,11 @@ const GROUP_ROWS: u32 = BLOCK_ROWS; // of a workgroup
 override LANES: u32 = 8u;
 
 var<private> sums: array<vec4f, 32>;
+var<private> left_sum: vec4f;
 
 fn place(group: vec3u, row_block: u32, lane: u32) -> vec2u {
     sums = array<vec4f, 32>();
+    left_sum = vec4f();
     return vec2u(row_block * BLOCK_ROWS, group.x * LANES + lane);
 }
 
@@ -108,11 +110,18 @@ fn product_left_transposed(p: Product, group: vec3u, row_block: u32, lane: u32) 
     for (var k = 0u; k < p.inner; k += 4u) {
         let a = vec4u(row4) + min(vec4u(0u, 1u, 2u, 3u) + k, vec4u(p.inner - 1u)) * p.left4;
         let b = right_starts(p, k, col4);
+        let first = left[a.x];
         let second = select(vec4f(), left[a.y], k + 1u < p.inner);
         let third = select(vec4f(), left[a.z], k + 2u < p.inner);
         let fourth = select(vec4f(), left[a.w], k + 3u < p.inner);
-        add_side_by_side(left[a.x], second, right[b.x], right[b.y]);
+        if LEFT_SUMS { left_sum = left_sum + first + second + third + fourth; }
+        add_side_by_side(first, second, right[b.x], right[b.y]);
         add_side_by_side(third, fourth, right[b.z], right[b.w]);
     }
     return at;
+}
+
+// See common/product.wgsl.
+fn left_sums(row_block: u32, lane: u32) -> LeftSums {
+    return LeftSums(row_block * BLOCK_ROWS / 4u + lane, left_sum);
 }

@@ -12,9 +12,11 @@ const GROUP_ROWS: u32 = BLOCK_ROWS; // of a workgroup
 override LANES: u32 = 8u;
 
 var<private> sums: array<vec4f, 32>;
+var<private> left_sum: vec4f; // the first four lanes'
 
 fn place(group: vec3u, row_block: u32, lane: u32) -> vec2u {
     sums = array<vec4f, 32>();
+    left_sum = vec4f();
     return vec2u(row_block * BLOCK_ROWS, (group.x * LANES + lane) * BLOCK_COLS4);
 }
 
@@ -104,13 +106,25 @@ fn product_right_transposed(p: Product, group: vec3u, row_block: u32, lane: u32)
 // leftᵀ·right: left (inner, rows), right (inner, cols).
 fn product_left_transposed(p: Product, group: vec3u, row_block: u32, lane: u32) -> vec2u {
     let at = place(group, row_block, lane);
-    if at.x >= p.rows || at.y >= p.result4 { return at; }
+    if at.x >= p.rows { return at; }
+    // A lane past the last column may still have sums of the left matrix.
+    let first = min(at.y, p.result4 - 1u);
     let second = min(at.y + 1u, p.result4 - 1u);
     let cols = vec4u(p.left) + min(vec4u(0u, 1u, 2u, 3u) + at.x / 4u, vec4u(p.left4 - 1u));
     for (var k = 0u; k < p.inner; k++) {
         let row = p.right + k * p.right4;
         let a = cols + k * p.left4;
-        add_term(left[a.x], left[a.y], left[a.z], left[a.w], right[row + at.y], right[row + second]);
+        let a0 = left[a.x];
+        let a1 = left[a.y];
+        let a2 = left[a.z];
+        let a3 = left[a.w];
+        add_term(a0, a1, a2, a3, right[row + first], right[row + second]);
+        if LEFT_SUMS { left_sum += select(select(a3, a2, lane == 2u), select(a1, a0, lane == 0u), lane < 2u); }
     }
     return at;
+}
+
+// See common/product.wgsl.
+fn left_sums(row_block: u32, lane: u32) -> LeftSums {
+    return LeftSums(select(0xffffffffu, row_block * BLOCK_ROWS / 4u + lane, lane < 4u), left_sum);
 }

@@ -16,6 +16,7 @@ override LANES: u32 = SIDE4 * SIDE4;
 override GROUP_ROWS: u32 = 4u * SIDE4; // of a workgroup
 
 var<private> sums: array<vec4f, 4>;
+var<private> left_sum: vec4f; // of every SIDE4th row of the left tiles
 var<workgroup> left_tile: array<vec4f, DEPTH * SIDE4>; // [k][row / 4]
 var<workgroup> right_tile: array<vec4f, DEPTH * SIDE4>; // [k][column / 4]
 
@@ -77,6 +78,7 @@ fn multiply(p: Product, group: vec3u, row_block: u32, lane: u32, left_transposed
     let y = lane / SIDE4;
     let x = lane % SIDE4;
     sums = array<vec4f, 4>();
+    left_sum = vec4f();
     for (var k = 0u; k < p.inner; k += DEPTH) {
         for (var n = lane; n < 16u * SIDE4; n += LANES) {
             if n < 8u * SIDE4 {
@@ -86,6 +88,9 @@ fn multiply(p: Product, group: vec3u, row_block: u32, lane: u32, left_transposed
             }
         }
         workgroupBarrier();
+        if LEFT_SUMS {
+            for (var i = x; i < DEPTH; i += SIDE4) { left_sum += left_tile[i * SIDE4 + y]; }
+        }
         // Four at a time: naga counts every round of a loop, so that none runs for ever.
         for (var i = 0u; i < DEPTH; i += 4u) {
             add_products((i + 0u) * SIDE4, y, x);
@@ -111,4 +116,14 @@ fn product_right_transposed(p: Product, group: vec3u, row_block: u32, lane: u32)
 // leftᵀ·right: left (inner, rows), right (inner, cols).
 fn product_left_transposed(p: Product, group: vec3u, row_block: u32, lane: u32) -> vec2u {
     return multiply(p, group, row_block, lane, true, false);
+}
+
+// See common/product.wgsl. The right tile is free after the product.
+fn left_sums(row_block: u32, lane: u32) -> LeftSums {
+    right_tile[lane] = left_sum;
+    workgroupBarrier();
+    if lane >= SIDE4 { return LeftSums(0xffffffffu, vec4f()); }
+    var all = vec4f();
+    for (var x = 0u; x < SIDE4; x++) { all += right_tile[lane * SIDE4 + x]; }
+    return LeftSums(row_block * SIDE4 + lane, all);
 }

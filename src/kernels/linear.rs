@@ -3,7 +3,7 @@
 use super::encode::word;
 use super::rule::{self, Rule};
 use crate::backend::cpu::{Memory, Real};
-use crate::backend::gpu::{Blocks, Call, Dispatch, Family, Gpu, GpuError, Handle, shaders};
+use crate::backend::gpu::{Blocks, Call, Dispatch, Gpu, GpuError, Handle, shaders};
 use crate::backend::product::{
     Form, MOST_ROWS, PANEL, View, columns_a_task, columns_of, pack, packed_len, product, product_packed, rows_a_task,
 };
@@ -193,7 +193,7 @@ struct Rows<'a, T> {
 }
 
 impl BackwardWeight {
-    /// The CPU twin of `backward_weight_sgd`, `backward_weight_adagrad`, `backward_bias_sgd` and `backward_bias_adagrad`.
+    /// The CPU twin of `backward_weight_sgd` and `backward_weight_adagrad`.
     pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
         let (mut weight, mut bias) = (memory.take(self.weight.buffer), memory.take(self.bias));
         let mut weight_sum = self.weight_rule.take_sum(memory);
@@ -294,35 +294,21 @@ impl BackwardInput {
 }
 
 impl BackwardWeight {
-    /// The dispatches of `backward_weight_…` and `backward_bias_…`.
+    /// The dispatch of `backward_weight_…`.
     pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
         let mut buffers = vec![
             (1, self.grad_y.buffer),
             (2, self.x.buffer),
             (3, self.weight.buffer),
             (6, self.scalars),
+            (8, self.bias),
         ];
         buffers.extend(self.weight_rule.sum().map(|sum| (7, sum)));
+        buffers.extend(self.bias_rule.sum().map(|sum| (9, sum)));
         let entry = self.weight_rule.entry("backward_weight_sgd", "backward_weight_adagrad");
         let mut sizes = Sizes::new(self.grad_y, self.x, self.weight, self.grad_y.rows);
         sizes.rate = self.rate;
-        let weight = dispatch(gpu, entry, &[], sizes, &buffers)?;
-        let width4 = self.grad_y.stride() / 4;
-        let mut buffers: Vec<(u32, Handle)> = vec![
-            (1, self.grad_y.buffer.into()),
-            (3, self.bias.into()),
-            (6, self.scalars.into()),
-        ];
-        buffers.extend(self.bias_rule.sum().map(|sum| (7, sum.into())));
-        let bias = gpu.dispatch(&Call {
-            shader: shader(gpu),
-            entry: self.bias_rule.entry("backward_bias_sgd", "backward_bias_adagrad"),
-            constants: &[("STRIPS", if gpu.family() == Family::Tiled { 32.0 } else { 1.0 })],
-            parameters: &[0, 0, self.grad_y.rows, width4, 0, 0, self.rate].map(word),
-            buffers: &buffers,
-            workgroups: [word(width4.div_ceil(8)), 1, 1],
-        })?;
-        Ok(vec![weight, bias])
+        Ok(vec![dispatch(gpu, entry, &[], sizes, &buffers)?])
     }
 }
 

@@ -42,7 +42,7 @@ fn every_entry_point_agrees_with_its_twin() {
 }
 
 /// Faults that a shader might have: the family of products, the plans that must notice, this text, replaced by that.
-const FAULTS: [(Family, &str, &str, &str); 37] = [
+const FAULTS: [(Family, &str, &str, &str); 41] = [
     (
         Family::Rows,
         "gram",
@@ -89,12 +89,6 @@ const FAULTS: [(Family, &str, &str, &str); 37] = [
         "factor",
         "min(GROUP_ROWS, end - first)",
         "max(GROUP_ROWS, end - first)",
-    ),
-    (
-        Family::Tiled,
-        "linear",
-        "half >= 8u; half /= 2u",
-        "half >= 16u; half /= 2u",
     ),
     (Family::Rows, "linear", "gate[at] <= vec4f()", "gate[at] < vec4f()"),
     (Family::Rows, "linear", "result[at.x] -= rate", "result[at.x] += rate"),
@@ -178,10 +172,35 @@ const FAULTS: [(Family, &str, &str, &str); 37] = [
     (Family::Tiled, "linear", "n += LANES", "n += 2u * LANES"),
     (Family::Tiled, "linear", "row_block * SIDE4 + y", "row_block * 16u + y"),
     (
+        Family::Tiled,
+        "linear backward_weight",
+        "left_sum += left_tile[i * SIDE4 + y]",
+        "left_sum += left_tile[i * SIDE4]",
+    ),
+    (
+        Family::Tiled,
+        "linear backward_weight",
+        "right_tile[lane * SIDE4 + x]",
+        "right_tile[lane * SIDE4]",
+    ),
+    (
         Family::Rows,
         "linear backward_weight",
-        "b += STRIPS",
-        "b += 2u * STRIPS",
+        "select(a3, a2, lane == 2u)",
+        "a2",
+    ),
+    (
+        Family::Rows,
+        "linear backward_weight",
+        "min(at.y, p.result4 - 1u);",
+        "at.y; if at.y >= p.result4 { return at; }",
+    ),
+    (Family::Lanes, "linear backward_weight", "third + fourth; }", "third; }"),
+    (
+        Family::Lanes,
+        "linear backward_weight",
+        "if group.x != 0u { return; }",
+        "",
     ),
     (
         Family::Rows,
