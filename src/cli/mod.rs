@@ -10,6 +10,7 @@ pub mod evaluate;
 pub mod prepare;
 pub mod progress;
 pub mod say;
+pub mod settings;
 pub mod spectrum;
 pub mod study;
 pub mod train;

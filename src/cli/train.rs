@@ -1,6 +1,7 @@
 //! `mlet train`: flags and files → a configuration → a run.
 
 use super::progress::TrainProgress;
+use super::settings::{ModelFlags, integer, text};
 use crate::cli::say::say;
 use crate::model::Config;
 use crate::model::checkpoint::Checkpoint;
@@ -34,30 +35,14 @@ pub struct Args {
     /// One setting on top of all, such as model.inner_dim=64
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// auto, cpu, or a part of an adapter's name (see `mlet devices`)
-    #[arg(long)]
-    device: Option<String>,
-    /// Threads of the CPU backend; 0: all. The result does not depend on it
-    #[arg(long)]
-    threads: Option<usize>,
-    /// Seed of the initial values and the order of examples
-    #[arg(long)]
-    seed: Option<u64>,
+    #[command(flatten)]
+    model: ModelFlags,
     /// Hidden widths of the bottom MLP [default: 512,256,128]
     #[arg(long, value_delimiter = ',', value_name = "WIDTHS")]
     bottom_mlp: Option<Vec<usize>>,
     /// Hidden widths of the top MLP [default: 512,256]
     #[arg(long, value_delimiter = ',', value_name = "WIDTHS")]
     top_mlp: Option<Vec<usize>>,
-    /// d, the width of the tables [default: 16]
-    #[arg(long, value_name = "D")]
-    embedding_dim: Option<usize>,
-    /// k, the inner width of the factors; absent: a single layer
-    #[arg(long, value_name = "K")]
-    inner_dim: Option<usize>,
-    /// N, the number of factors [default: 2 with --inner-dim, else 1]
-    #[arg(long, value_name = "N")]
-    depth: Option<usize>,
     /// How features meet: dot or cat [default: dot]
     #[arg(long)]
     interaction: Option<String>,
@@ -70,9 +55,6 @@ pub struct Args {
     /// Multiplies the end-to-end tables at the start [default: 1]
     #[arg(long, value_name = "X")]
     embedding_init_scale: Option<f64>,
-    /// sgd, adagrad or rowwise-adagrad [default: sgd]
-    #[arg(long, value_name = "RULE")]
-    optimizer: Option<String>,
     /// Learning rate [default: 0.2]
     #[arg(long, value_name = "RATE")]
     learning_rate: Option<f64>,
@@ -91,9 +73,6 @@ pub struct Args {
     /// Steps of the decay; 0: none [default: 0]
     #[arg(long, value_name = "STEPS")]
     decay_steps: Option<u64>,
-    /// Examples a batch [default: 128]
-    #[arg(long, value_name = "B")]
-    batch_size: Option<usize>,
     /// Passes over the training split [default: 1]
     #[arg(long)]
     epochs: Option<u64>,
@@ -187,48 +166,20 @@ fn resumed(folder: &std::path::Path) -> anyhow::Result<toml::Table> {
 
 /// The flags that were given, as a table of settings.
 fn flags(args: &Args) -> toml::Table {
-    let mut table = toml::Table::new();
-    let mut put = |section: &str, key: &str, value: Option<toml::Value>| {
-        let Some(value) = value else { return };
-        let target = match section {
-            "" => &mut table,
-            _ => {
-                let entry = table.entry(section).or_insert_with(|| toml::Table::new().into());
-                let Some(inner) = entry.as_table_mut() else { return };
-                inner
-            }
-        };
-        target.insert(key.into(), value);
-    };
-    fn integer<T: TryInto<i64> + Copy>(value: Option<T>) -> Option<toml::Value> {
-        value.map(|value| toml::Value::Integer(value.try_into().unwrap_or(i64::MAX)))
-    }
-    let text = |value: &Option<String>| value.clone().map(toml::Value::String);
+    let mut settings = args.model.settings();
+    let mut put = |section, key, value| settings.put(section, key, value);
     let float = |value: Option<f64>| value.map(toml::Value::Float);
     let widths = |value: &Option<Vec<usize>>| {
         let list = value.as_ref()?.iter().filter_map(|&width| integer(Some(width)));
         Some(toml::Value::Array(list.collect()))
     };
-    put(
-        "",
-        "data",
-        args.data
-            .as_ref()
-            .map(|path| toml::Value::String(path.display().to_string())),
-    );
-    put("", "device", text(&args.device));
-    put("", "threads", integer(args.threads));
-    put("", "seed", integer(args.seed));
+    put("", "data", text(args.data.as_ref().map(|path| path.display())));
     put("model", "bottom_mlp", widths(&args.bottom_mlp));
     put("model", "top_mlp", widths(&args.top_mlp));
-    put("model", "embedding_dim", integer(args.embedding_dim));
-    put("model", "inner_dim", integer(args.inner_dim));
-    put("model", "depth", integer(args.depth));
-    put("model", "interaction", text(&args.interaction));
-    put("initialization", "scheme", text(&args.init));
+    put("model", "interaction", text(args.interaction.as_ref()));
+    put("initialization", "scheme", text(args.init.as_ref()));
     put("initialization", "std", float(args.init_std));
     put("initialization", "embedding_scale", float(args.embedding_init_scale));
-    put("optimizer", "rule", text(&args.optimizer));
     put("optimizer", "learning_rate", float(args.learning_rate));
     put("optimizer", "embedding_lr_scale", float(args.embedding_lr_scale));
     let frozen = args.freeze_further_factors.then_some(toml::Value::Boolean(true));
@@ -236,23 +187,18 @@ fn flags(args: &Args) -> toml::Table {
     put("optimizer", "warmup_steps", integer(args.warmup_steps));
     put("optimizer", "decay_start_step", integer(args.decay_start_step));
     put("optimizer", "decay_steps", integer(args.decay_steps));
-    put("training", "batch_size", integer(args.batch_size));
     put("training", "epochs", integer(args.epochs));
     put("training", "max_steps", integer(args.max_steps));
-    put("training", "order", text(&args.order));
-    put("training", "loss", text(&args.loss));
+    put("training", "order", text(args.order.as_ref()));
+    put("training", "loss", text(args.loss.as_ref()));
     put("training", "log_every", integer(args.log_every));
     put("training", "checkpoint_every", integer(args.checkpoint_every));
     put("training", "spectrum_every", integer(args.spectrum_every));
     put("training", "monitor_dynamics", integer(args.monitor_dynamics));
-    let names = |names: &Vec<String>| toml::Value::Array(names.iter().cloned().map(toml::Value::String).collect());
-    put(
-        "training",
-        "monitor_features",
-        args.monitor_features.as_ref().map(names),
-    );
+    let names = args.monitor_features.as_ref();
+    put("training", "monitor_features", names.map(|names| names.clone().into()));
     put("training", "monitor_values", integer(args.monitor_values));
-    table
+    settings.0
 }
 
 /// A flag that Ctrl-C raises: the run then writes a checkpoint and ends. A second Ctrl-C ends it at once.

@@ -1,7 +1,8 @@
 //! The options that say what is measured.
 
+use crate::cli::settings::ModelFlags;
 use crate::model::Config;
-use crate::model::config::Rule;
+use crate::model::config::overlay;
 use crate::train::bench::{Rows, Setup, Shape};
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
@@ -22,33 +23,11 @@ pub(super) struct SetupArgs {
     /// How an example's rows are drawn: uniform, or power (row ⌊n·u⁴⌋) [default: uniform]
     #[arg(long, value_enum)]
     rows: Option<RowsName>,
-    /// d, the width of the tables [default: 16]
-    #[arg(long, value_name = "D")]
-    embedding_dim: Option<usize>,
-    /// k, the inner width of the factors; absent: a single layer
-    #[arg(long, value_name = "K")]
-    inner_dim: Option<usize>,
-    /// N, the number of factors [default: 2 with --inner-dim, else 1]
-    #[arg(long, value_name = "N")]
-    depth: Option<usize>,
+    #[command(flatten)]
+    model: ModelFlags,
     /// A single layer, whatever --inner-dim says: for --against
     #[arg(long)]
     single: bool,
-    /// sgd, adagrad or rowwise-adagrad [default: sgd]
-    #[arg(long, value_enum)]
-    optimizer: Option<OptimizerName>,
-    /// Examples a batch [default: 128]
-    #[arg(long, value_name = "B")]
-    batch_size: Option<usize>,
-    /// auto, cpu, or a part of an adapter's name (see `mlet devices`) [default: auto]
-    #[arg(long)]
-    device: Option<String>,
-    /// Threads of the CPU backend; 0: all [default: 0]
-    #[arg(long)]
-    threads: Option<usize>,
-    /// Seed of examples and initial values [default: 0]
-    #[arg(long)]
-    seed: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -64,13 +43,6 @@ enum RowsName {
     Power,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum OptimizerName {
-    Sgd,
-    Adagrad,
-    RowwiseAdagrad,
-}
-
 /// The words of `--against`.
 #[derive(Debug, Parser)]
 #[command(name = "--against", no_binary_name = true, disable_help_flag = true)]
@@ -84,22 +56,22 @@ impl SetupArgs {
     pub(super) fn with(&self, text: &str) -> anyhow::Result<Self> {
         let Again { setup: top } =
             Again::try_parse_from(text.split_whitespace()).with_context(|| format!("--against \"{text}\""))?;
-        let single = top.single || (self.single && top.inner_dim.is_none());
+        let single = top.single || (self.single && top.model.inner_dim.is_none());
         Ok(Self {
             shape: top.shape.or(self.shape),
             cap: top.cap.or(self.cap),
             scale_tables: top.scale_tables.or(self.scale_tables),
             rows: top.rows.or(self.rows),
-            embedding_dim: top.embedding_dim.or(self.embedding_dim),
-            inner_dim: top.inner_dim.or(self.inner_dim),
-            depth: top.depth.or(self.depth),
+            model: top.model.or(&self.model),
             single,
-            optimizer: top.optimizer.or(self.optimizer),
-            batch_size: top.batch_size.or(self.batch_size),
-            device: top.device.or_else(|| self.device.clone()),
-            threads: top.threads.or(self.threads),
-            seed: top.seed.or(self.seed),
         })
+    }
+
+    fn flags(&self) -> ModelFlags {
+        match self.single {
+            true => self.model.single(),
+            false => self.model.clone(),
+        }
     }
 
     /// What the options mean.
@@ -115,22 +87,9 @@ impl SetupArgs {
             None | Some(RowsName::Uniform) => Rows::Uniform,
             Some(RowsName::Power) => Rows::Power,
         };
-        let config = &mut setup.config;
-        config.model.embedding_dim = self.embedding_dim.unwrap_or(config.model.embedding_dim);
-        if !self.single {
-            (config.model.inner_dim, config.model.depth) = (self.inner_dim, self.depth);
-        }
-        config.optimizer.rule = match self.optimizer {
-            None | Some(OptimizerName::Sgd) => Rule::Sgd,
-            Some(OptimizerName::Adagrad) => Rule::Adagrad,
-            Some(OptimizerName::RowwiseAdagrad) => Rule::RowwiseAdagrad,
-        };
-        config.training.batch_size = self.batch_size.unwrap_or(config.training.batch_size);
-        config.device = self.device.clone().unwrap_or_else(|| "auto".into());
-        config.threads = self.threads.unwrap_or(0);
-        config.seed = self.seed.unwrap_or(0);
         // As a run checks what it is given.
-        let table = toml::Table::try_from(&setup.config).context("the settings")?;
+        let mut table = toml::Table::try_from(&setup.config).context("the settings")?;
+        overlay(&mut table, self.flags().settings().0);
         setup.config = Config::from_table(table, "the options")?;
         setup.table_rows()?;
         Ok(setup)
