@@ -2,15 +2,19 @@
 //! empty bag is zero.
 
 use super::encode::{items, word};
+use crate::backend::ahead;
 use crate::backend::cpu::{Memory, Real};
 use crate::backend::gpu::{Call, Dispatch, Gpu, GpuError, shaders};
 use crate::backend::layout::UNIQUE;
 use crate::backend::{Matrix, SparseBatch};
 use pulp::Arch;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Rows that one task computes.
 const ROWS: usize = 1024;
+/// How many entries ahead their rows are asked for.
+const AHEAD: usize = 32;
 
 /// `pooled[bag] = Σ_{entries of the bag} y[entry]`.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +66,7 @@ fn sum_segments<T: Real>(
 ) {
     let mut values = memory.take(out.buffer);
     let (offsets, entries) = (memory.ints(offsets), memory.ints(entries));
+    let entries = &entries[..offsets[count] as usize]; // behind them lies what an earlier batch left
     let rows = memory.floats(rows.buffer);
     let stride = out.stride();
     values[..count * stride]
@@ -82,7 +87,9 @@ fn sum_segments<T: Real>(
 fn sum<T: Real>(values: &mut [T], offsets: &[u32], entries: &[u32], rows: &[T], stride: usize) {
     for (sum, ends) in values.chunks_exact_mut(stride).zip(offsets.windows(2)) {
         sum.fill(T::zero());
-        for &entry in &entries[ends[0] as usize..ends[1] as usize] {
+        let range = ends[0] as usize..ends[1] as usize;
+        ask(entries, range.clone(), rows, stride);
+        for &entry in &entries[range] {
             let row = &rows[entry as usize * stride..][..stride];
             for (sum, &value) in sum.iter_mut().zip(row) {
                 *sum += value;
@@ -91,15 +98,23 @@ fn sum<T: Real>(values: &mut [T], offsets: &[u32], entries: &[u32], rows: &[T], 
     }
 }
 
-/// Segments of one entry each: with so little to do a row, many rows are on their way from memory at once.
+/// Segments of one entry each.
 #[inline(always)]
 fn copy<T: Real>(values: &mut [T], entries: &[u32], rows: &[T], stride: usize) {
-    for (sum, &entry) in values.chunks_exact_mut(stride).zip(entries) {
+    for (i, (sum, &entry)) in values.chunks_exact_mut(stride).zip(entries).enumerate() {
+        ask(entries, i..i + 1, rows, stride);
         let row = &rows[entry as usize * stride..][..stride];
         for (sum, &value) in sum.iter_mut().zip(row) {
             *sum = T::zero() + value; // as the sum has it: −0 becomes 0
         }
     }
+}
+
+/// Asks for the rows of the entries that come [`AHEAD`] of some, as far as there are any.
+#[inline(always)]
+fn ask<T>(entries: &[u32], some: Range<usize>, rows: &[T], stride: usize) {
+    let ahead = (some.start + AHEAD).min(entries.len())..(some.end + AHEAD).min(entries.len());
+    ahead::ask_rows(rows, stride, entries[ahead].iter().map(|&entry| entry as usize));
 }
 
 impl Forward {
