@@ -1,6 +1,7 @@
 //! Products in tiles of registers: every number that is loaded is used for several sums.
 
-use super::{Left, PANEL, Right, Sums};
+use super::{GROUP, Left, PANEL, Right, Sums};
+use crate::backend::ahead::Ahead;
 use crate::backend::cpu::Real;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
@@ -10,6 +11,9 @@ const LONGEST: usize = 512;
 /// Terms of longer sums that are added before all other sums get theirs, so that what is read for them stays in a core's
 /// cache.
 const INNER: usize = 256;
+
+/// From how many rows on it pays to ask for the left matrix ahead.
+const MANY_ROWS: usize = 8 * GROUP;
 
 /// All sums.
 pub(super) struct Multiply<'o, 'a, T> {
@@ -53,7 +57,11 @@ fn add_terms<T: Real, S: Simd>(
             right,
             distance,
         };
-        tile.rows(simd, sums, 0..sums.rows(), cols);
+        // A product of one panel goes through the left matrix once, and waits for it.
+        match sums.cols() <= PANEL && sums.rows() >= MANY_ROWS {
+            true => tile.rows_asking(simd, sums, cols, sums.inner - inner.end),
+            false => tile.rows(simd, sums, 0..sums.rows(), cols),
+        }
     }
 }
 
@@ -71,6 +79,23 @@ pub(super) struct Tile<'a, T> {
 }
 
 impl<T: Real> Tile<'_, T> {
+    /// As [`Tile::rows`], for all rows. What is needed next of the left matrix is asked for meanwhile: the next group of rows
+    /// or, where the terms lie row by row, the next terms, of which `follow` are left.
+    #[inline(always)]
+    fn rows_asking<S: Simd>(&self, simd: S, sums: &mut Sums<'_, T>, cols: Range<usize>, follow: usize) {
+        let (left, rows) = (self.left, sums.rows());
+        let terms = self.inner..self.inner + follow.min(self.inner);
+        let mut terms = Ahead::new(left.data, left.inner_step, terms, rows, rows.div_ceil(GROUP));
+        for row in (0..rows).step_by(GROUP) {
+            let group = row..rows.min(row + GROUP);
+            match left.inner_step {
+                1 => Ahead::new(left.data, left.row_step, group.end..group.end + GROUP, self.inner, 1).ask(),
+                _ => terms.ask(),
+            }
+            self.rows(simd, sums, group, cols.clone());
+        }
+    }
+
     /// Adds the terms to the sums of some rows and columns.
     #[inline(always)]
     pub fn rows<S: Simd>(&self, simd: S, sums: &mut Sums<'_, T>, rows: Range<usize>, cols: Range<usize>) {
