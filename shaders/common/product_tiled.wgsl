@@ -88,7 +88,7 @@ fn multiply(p: Product, group: vec3u, row_block: u32, lane: u32, left_transposed
             }
         }
         workgroupBarrier();
-        if LEFT_SUMS {
+        if LEFT_SUMS && left_transposed {
             for (var i = x; i < DEPTH; i += SIDE4) { left_sum += left_tile[i * SIDE4 + y]; }
         }
         // Four at a time: naga counts every round of a loop, so that none runs for ever.

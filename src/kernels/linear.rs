@@ -51,14 +51,16 @@ impl Forward {
     fn by_columns<T: Real>(&self, memory: &Memory<T>, y: ArrayViewMut2<'_, T>, cols: usize, panels: &mut [T]) {
         let (weight, bias) = (memory.floats(self.weight.buffer), memory.floats(self.bias));
         let x = self.rows_of_x(memory, 0..self.x.rows);
-        let stride = self.weight.stride();
         y.into_axis_chunks_iter_mut(Axis(1), cols)
             .into_par_iter()
             .zip(panels.par_chunks_mut(packed_len(cols, self.weight.cols)))
-            .zip(weight.par_chunks(cols * stride).zip(bias.par_chunks(cols)))
+            .zip(
+                weight
+                    .par_chunks(cols * self.weight.stride())
+                    .zip(bias.par_chunks(cols)),
+            )
             .for_each(|((y, panels), (weight, bias))| {
-                let rows = 0..weight.len() / stride;
-                pack(panels, View::rows_of(weight, rows, self.weight.cols, stride));
+                self.pack_rows(panels, weight);
                 self.product(y, x, panels, bias);
             });
     }
@@ -90,14 +92,18 @@ impl Forward {
 
     /// w in panels, by all threads unless that takes longer than waking them.
     fn pack<T: Real>(&self, panels: &mut [T], weight: &[T]) {
-        let (cols, stride) = (self.weight.cols, self.weight.stride());
-        let one =
-            |(panel, rows): (&mut [T], &[T])| pack(panel, View::rows_of(rows, 0..rows.len() / stride, cols, stride));
-        let (length, rows) = (PANEL * cols, PANEL * stride);
+        let one = |(panel, rows): (&mut [T], &[T])| self.pack_rows(panel, rows);
+        let (length, rows) = (PANEL * self.weight.cols, PANEL * self.weight.stride());
         match self.weight.padded_len() {
             ..=PACKED_ALONE => panels.chunks_mut(length).zip(weight.chunks(rows)).for_each(one),
             _ => panels.par_chunks_mut(length).zip(weight.par_chunks(rows)).for_each(one),
         }
+    }
+
+    /// Some rows of w in panels, by this thread.
+    fn pack_rows<T: Real>(&self, panels: &mut [T], rows: &[T]) {
+        let (cols, stride) = (self.weight.cols, self.weight.stride());
+        pack(panels, View::rows_of(rows, 0..rows.len() / stride, cols, stride));
     }
 
     /// y = act(y + b), row by row.
