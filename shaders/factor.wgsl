@@ -53,7 +53,7 @@ fn rows_of_one_table(n: u32) -> Product {
         start = end;
     }
     return Product(
-        found.z, p.cols, p.inner, found.y * p.left4, found.x * p.block * p.right4, found.y * p.result4,
+        found.z, p.cols, select(0u, p.inner, found.z > 0u), found.y * p.left4, found.x * p.block * p.right4, found.y * p.result4,
         p.left4, p.right4, p.result4,
     );
 }

@@ -38,12 +38,13 @@ fn adagrad_rows(p: Product, block: vec2u, first: u32, rate: f32) {
     }
 }
 
-// Blocks have 4, 16 or 32 rows. Fours are written out: Mesa does not unroll so long a loop, and where one is left to index
+// Blocks have 4, 8, 16 or 32 rows. Fours are written out: Mesa does not unroll so long a loop, and where one is left to index
 // the sums they live in memory all through the product, which then takes seven times as long.
 fn step_sgd(p: Product, block: vec2u, rate: f32) {
     sgd_rows(p, block, 0u, rate);
     if BLOCK_ROWS == 4u { return; }
     sgd_rows(p, block, 4u, rate);
+    if BLOCK_ROWS == 8u { return; }
     sgd_rows(p, block, 8u, rate);
     sgd_rows(p, block, 12u, rate);
     if BLOCK_ROWS == 16u { return; }
@@ -57,6 +58,7 @@ fn step_adagrad(p: Product, block: vec2u, rate: f32) {
     adagrad_rows(p, block, 0u, rate);
     if BLOCK_ROWS == 4u { return; }
     adagrad_rows(p, block, 4u, rate);
+    if BLOCK_ROWS == 8u { return; }
     adagrad_rows(p, block, 8u, rate);
     adagrad_rows(p, block, 12u, rate);
     if BLOCK_ROWS == 16u { return; }

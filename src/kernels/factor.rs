@@ -296,7 +296,7 @@ fn dispatch(
     gpu.dispatch(&Call {
         shader,
         entry,
-        constants: &[blocks.constant(), ("TABLES", batch.num_tables as f64)],
+        constants: &[blocks.constants(), &[("TABLES", batch.num_tables as f64)]].concat(),
         parameters: &parameters.into_iter().map(word).collect::<Vec<_>>(),
         buffers: &[&buffers, more].concat(),
         workgroups: blocks.grid(count),

@@ -339,7 +339,6 @@ impl Gram {
             let sizes = [first, rows.len(), self.cols, m, left4, m4, m4, right, result];
             [&sizes[..], &[BLOCK_ROWS, tiles.rows, length, onto.into()]].concat()
         };
-        let constants = [tiles.constant()];
         let mut call =
             |entry: &str, parameters: Vec<usize>, left: Floats, right: Option<Floats>, result: Floats, workgroups| {
                 let family = gpu.family();
@@ -349,7 +348,7 @@ impl Gram {
                 out.push(gpu.dispatch(&Call {
                     shader,
                     entry,
-                    constants: if right.is_some() { &constants } else { &[] },
+                    constants: if right.is_some() { tiles.constants() } else { &[] },
                     parameters: &parameters.into_iter().map(word).collect::<Vec<_>>(),
                     buffers: &buffers,
                     workgroups,

@@ -365,7 +365,7 @@ fn dispatch(
     gpu.dispatch(&Call {
         shader: shader(gpu),
         entry,
-        constants: &[constants, &[blocks.constant()]].concat(),
+        constants: &[constants, blocks.constants()].concat(),
         parameters: &[result.rows, result.cols, inner, left4, right4, width4, rate].map(word),
         buffers: &buffers,
         workgroups: blocks.grid(result.rows.div_ceil(blocks.rows)),

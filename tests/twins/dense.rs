@@ -5,8 +5,9 @@ use mlet::backend::layout::stride;
 use mlet::kernels::rule::Rule;
 use mlet::kernels::{Operation, concat, interaction, linear, loss};
 
-/// (B, in, out): one of everything, just below, at and above the blocks of 4, 16 and 64, and longer sums.
-const LAYERS: [(usize, usize, usize); 9] = [
+/// (B, in, out): one of everything, just below, at and above the blocks of 4, 16 and 64, and longer sums; then, for every size
+/// of a GPU's tiles, results that are large enough for it.
+const LAYERS: [(usize, usize, usize); 14] = [
     (1, 1, 1),
     (1, 13, 64),
     (63, 5, 3),
@@ -16,6 +17,11 @@ const LAYERS: [(usize, usize, usize); 9] = [
     (17, 131, 66),
     (7, 3, 130),
     (300, 33, 20),
+    (4100, 9, 13),
+    (8200, 9, 13),
+    (1000, 20, 600),
+    (2100, 37, 2050),
+    (21, 2050, 2100),
 ];
 
 pub fn plans() -> Vec<Plan> {

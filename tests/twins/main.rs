@@ -42,7 +42,7 @@ fn every_entry_point_agrees_with_its_twin() {
 }
 
 /// Faults that a shader might have: the family of products, the plans that must notice, this text, replaced by that.
-const FAULTS: [(Family, &str, &str, &str); 41] = [
+const FAULTS: [(Family, &str, &str, &str); 45] = [
     (
         Family::Rows,
         "gram",
@@ -77,11 +77,15 @@ const FAULTS: [(Family, &str, &str, &str); 41] = [
         "limit = vec2u(p.cols, (p.inner + 3u) / 4u)",
         "limit = vec2u(p.cols, p.inner / 4u)",
     ),
-    (Family::Tiled, "linear", "i < DEPTH; i += 4u", "i < DEPTH - 4u; i += 4u"),
+    (Family::Tiled, "linear", "i < first + 4u * DEPTH4;", "i < first + 4u * DEPTH4 - 4u;"),
+    (Family::Tiled, "linear", "(SLICES - 1u) * 4u * BLOCKS;", "(SLICES - 2u) * 4u * BLOCKS;"),
+    (Family::Tiled, "linear", "select(first, vec2u(OUTSIDE, 0u), slice > 0u)", "first"),
+    (Family::Tiled, "linear", "sums[15] += d.w * c", "sums[15] += d.w * b"),
+    (Family::Tiled, "linear", "k < p.inner + 4u * D4;", "k < p.inner + 4u;"),
     (
         Family::Tiled,
         "factor",
-        "if transposed { block = transpose(block); }",
+        "if transposed { return transpose(block); }",
         "",
     ),
     (
@@ -169,19 +173,19 @@ const FAULTS: [(Family, &str, &str, &str); 41] = [
         "put_gradient(b, i, col4 + 1u, next);",
         "",
     ),
-    (Family::Tiled, "linear", "n += LANES", "n += 2u * LANES"),
-    (Family::Tiled, "linear", "row_block * SIDE4 + y", "row_block * 16u + y"),
+    (Family::Tiled, "linear", "n < C4 * D4)", "n + 1u < C4 * D4)"),
+    (Family::Tiled, "linear", "row_block * GROUP_ROWS + y", "row_block * 64u + y"),
     (
         Family::Tiled,
         "linear backward_weight",
-        "left_sum += left_tile[i * SIDE4 + y]",
-        "left_sum += left_tile[i * SIDE4]",
+        "left_sum += terms[place(i, lane % R4, R4)]",
+        "left_sum += terms[place(i, 0u, R4)]",
     ),
     (
         Family::Tiled,
         "linear backward_weight",
-        "right_tile[lane * SIDE4 + x]",
-        "right_tile[lane * SIDE4]",
+        "all += terms[at]",
+        "all += terms[lane]",
     ),
     (
         Family::Rows,

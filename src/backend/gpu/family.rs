@@ -43,42 +43,52 @@ impl Family {
     }
 }
 
-/// Below this many workgroups of 64 × 64 numbers smaller ones are taken: a large GPU runs more than a hundred at once.
+/// Fewer workgroups than this leave a large GPU's multiprocessors idle, of which it has more than a hundred: then smaller tiles
+/// are taken.
 const FEW: usize = 128;
 
+/// Tiles of `product_tiled.wgsl`, the largest first: rows / 4, columns / 4, terms of a step / 4.
+const TILES: [[usize; 3]; 4] = [[32, 32, 4], [16, 16, 8], [8, 8, 16], [4, 8, 16]];
+/// The same for results of at most 16 columns.
+const NARROW_TILES: [[usize; 3]; 3] = [[16, 4, 8], [8, 4, 16], [4, 4, 32]];
+
 /// How a product's result is cut into workgroups (shaders/common/product_*.wgsl).
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Blocks {
     /// Rows a workgroup.
     pub rows: usize,
     /// Columns a workgroup, in vec4s, and those of the result.
     cols4: usize,
     width4: usize,
-    constant: (&'static str, f64),
+    constants: Vec<(&'static str, f64)>,
 }
 
 impl Blocks {
     /// For a result of `rows` rows that are `width4` vec4s wide.
     pub fn new(family: Family, rows: usize, width4: usize) -> Self {
-        let blocks = |rows, cols4, constant, value: usize| Self {
+        let blocks = |rows, cols4, constants| Self {
             rows,
             cols4,
             width4,
-            constant: (constant, value as f64),
+            constants,
         };
         match family {
-            Family::Tiled if width4 <= 8 || rows.div_ceil(64) * width4.div_ceil(16) < FEW => blocks(32, 8, "SIDE4", 8),
-            Family::Tiled => blocks(64, 16, "SIDE4", 16),
+            Family::Tiled => {
+                let [rows4, cols4, terms4] = tile(rows, width4);
+                let constants = [("R4", rows4), ("C4", cols4), ("D4", terms4)];
+                let constants = constants.map(|(name, value)| (name, value as f64)).to_vec();
+                blocks(4 * rows4, cols4, constants)
+            }
             // Two vec4s a lane. CPU drivers run eight lanes at once; each size is one more shader to compile.
-            Family::Rows if width4 <= 16 => blocks(16, 16, "LANES", 8),
-            Family::Rows => blocks(16, 64, "LANES", 32),
-            Family::Lanes => blocks(32, 8, "LANES", 8),
+            Family::Rows if width4 <= 16 => blocks(16, 16, vec![("LANES", 8.0)]),
+            Family::Rows => blocks(16, 64, vec![("LANES", 32.0)]),
+            Family::Lanes => blocks(32, 8, vec![("LANES", 8.0)]),
         }
     }
 
-    /// The shader's constant.
-    pub fn constant(&self) -> (&'static str, f64) {
-        self.constant
+    /// The shader's constants.
+    pub fn constants(&self) -> &[(&'static str, f64)] {
+        &self.constants
     }
 
     /// The grid for `count` blocks of rows, split in z where y would pass the limit; the shader counts z·groups.y + y.
@@ -87,6 +97,18 @@ impl Blocks {
         let layers = count.div_ceil(MAX_WORKGROUPS).max(1);
         [columns, count.div_ceil(layers), layers]
     }
+}
+
+/// The largest tile that still makes enough workgroups and is not half empty, or the smallest.
+fn tile(rows: usize, width4: usize) -> [usize; 3] {
+    let tiles = if width4 <= 4 { &NARROW_TILES[..] } else { &TILES };
+    let suits = |[rows4, cols4, _]: &&[usize; 3]| {
+        // A multiprocessor holds two of the largest tiles, and needs both.
+        let least = if *rows4 == 32 { 2 * FEW } else { FEW };
+        let count = rows.div_ceil(4 * rows4) * width4.div_ceil(*cols4);
+        count >= least && (*cols4 == 4 || *cols4 < 2 * width4)
+    };
+    *tiles.iter().find(suits).unwrap_or(&tiles[tiles.len() - 1])
 }
 
 /// Whether every subgroup has eight invocations, as on lavapipe where vector registers have eight lanes.
@@ -135,7 +157,7 @@ impl Gpu {
         let dispatch = self.dispatch(&Call {
             shader: family.of(&shaders::LINEAR_TILED, &shaders::LINEAR_ROWS, &shaders::LINEAR_LANES),
             entry: "forward",
-            constants: &[("RELU", 0.0), blocks.constant()],
+            constants: &[&[("RELU", 0.0)], blocks.constants()].concat(),
             parameters: &[256, 256, 256, 64, 64, 64, 0],
             buffers: &buffers,
             workgroups: blocks.grid(SIDE.div_ceil(blocks.rows)),
