@@ -5,11 +5,14 @@
 //   forward            y[u] (outputs) = x[u] (inputs)·W[table(u)]
 //   backward_input     grad_x[u] (inputs) = grad_y[u] (outputs)·W[table(u)]ᵀ
 //   backward_weight_…  W steps along grad_W[t] (inputs, outputs) = Σ_{u of t} x[u]ᵀ·grad_y[u], which is never stored
+//   gradient_part      where tables may have many unique rows: grad_W of `length` of each table's, part behind part, into `result`
+//                      (common/factor_parts.wgsl)
+//   step_parts_…       W steps along the sums of the parts, which `left` has
 //
 // … is sgd or adagrad (common/step.wgsl), with η = scalars[rate] and Adagrad's sums in `squares`.
 //
-// The first two: a workgroup takes one block of rows of one table, so that its rows share a factor; blocks past the last
-// table's have nothing to do. The third: block `group.y` counts through the tables' blocks of W.
+// The first two: a workgroup takes one block of rows of one table (common/tables.wgsl); blocks past the last table's have nothing
+// to do. backward_weight and gradient_part: block `group.y` counts through the tables' blocks of W, part after part.
 // Twin: src/kernels/factor.rs.
 
 struct Parameters {
@@ -21,10 +24,9 @@ struct Parameters {
     right4: u32,
     result4: u32,
     rate: u32, // which scalar
+    parts: u32, // of the sums, and the terms of each
+    length: u32,
 }
-
-// F, a constant: Mesa unrolls the search up to 32 tables, and each round of one left in a loop takes it 1.5 µs.
-override TABLES: u32 = 1u;
 
 const LEFT_SUMS = false;
 
@@ -36,24 +38,13 @@ const LEFT_SUMS = false;
 @group(0) @binding(5) var<storage, read> scalars: array<f32>;
 @group(0) @binding(6) var<storage, read_write> squares: array<vec4f>;
 
-// Block `n` of the tables' blocks of rows: which rows times which factor. `rows` is zero past the last. Nothing leaves the
-// search early: then it can be unrolled.
-fn rows_of_one_table(n: u32) -> Product {
+// Block `n` of the tables' blocks of rows times the table's factor.
+fn rows_times_factor(n: u32) -> Product {
     let p = parameters;
-    var before = 0u; // blocks of the tables before t
-    var start = table_start[0];
-    var found = vec3u(); // table, first row, rows
-    for (var t = 0u; t < TABLES; t++) {
-        let end = table_start[t + 1u];
-        let blocks = (end - start + GROUP_ROWS - 1u) / GROUP_ROWS;
-        let first = start + (n - before) * GROUP_ROWS;
-        // Where n < before the difference wraps round and is far too large.
-        found = select(found, vec3u(t, first, min(GROUP_ROWS, end - first)), n - before < blocks);
-        before += blocks;
-        start = end;
-    }
+    let piece = rows_of_one_table(n);
+    let inner = select(0u, p.inner, piece.rows > 0u);
     return Product(
-        found.z, p.cols, select(0u, p.inner, found.z > 0u), found.y * p.left4, found.x * p.block * p.right4, found.y * p.result4,
+        piece.rows, p.cols, inner, piece.first * p.left4, piece.table * p.block * p.right4, piece.first * p.result4,
         p.left4, p.right4, p.result4,
     );
 }
@@ -64,7 +55,7 @@ fn forward(
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let p = rows_of_one_table(group.z * groups.y + group.y);
+    let p = rows_times_factor(group.z * groups.y + group.y);
     store(p, product_plain(p, group, 0u, lane));
 }
 
@@ -74,7 +65,7 @@ fn backward_input(
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let p = rows_of_one_table(group.z * groups.y + group.y);
+    let p = rows_times_factor(group.z * groups.y + group.y);
     store(p, product_right_transposed(p, group, 0u, lane));
 }
 
@@ -88,11 +79,14 @@ struct Weight {
 fn weight_of_one_table(n: u32) -> Weight {
     let q = parameters;
     let blocks = (q.rows + GROUP_ROWS - 1u) / GROUP_ROWS;
-    let t = min(n / blocks, TABLES - 1u);
-    let start = table_start[t];
+    let part = n / (blocks * TABLES);
+    let t = n / blocks % TABLES;
+    let is_one = part < q.parts;
+    let piece = part_of(part, table_start[t + 1u] - table_start[t]);
+    let start = table_start[t] + piece.x;
     let p = Product(
-        select(0u, q.rows, n / blocks < TABLES), q.cols, table_start[t + 1u] - start,
-        start * q.left4, start * q.right4, t * q.rows * q.result4, q.left4, q.right4, q.result4,
+        select(0u, q.rows, is_one), q.cols, select(0u, piece.y, is_one), start * q.left4, start * q.right4,
+        (part * TABLES + t) * q.rows * q.result4, q.left4, q.right4, q.result4,
     );
     return Weight(p, n % blocks);
 }

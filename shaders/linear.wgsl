@@ -4,6 +4,9 @@
 //   backward_input       grad_x (B, in) = grad_y (B, out)·w, ⊙ [x > 0] where x is the output of a ReLU (GATED)
 //   backward_weight_…    w (out, in) steps along grad_w = grad_yᵀ·x, and b (out) along grad_b = Σ_b grad_y[b], which the
 //                        workgroups of the first columns add up; neither is stored
+//   gradient_part        where the batch is long: grad_w and grad_b of `length` examples each, part behind part, into `result`
+//                        (common/linear_parts.wgsl)
+//   step_parts_…         w and b step along the sums of the parts, which `left` has
 //
 // … is sgd or adagrad (common/step.wgsl), with η = scalars[rate] and Adagrad's sums in `squares` and `bias_squares`.
 // A product's workgroup computes rows of block `group.y` and columns of block `group.x` (common/product_*.wgsl).
@@ -17,6 +20,8 @@ struct Parameters {
     right4: u32,
     result4: u32,
     rate: u32, // which scalar
+    parts: u32, // of the sums, and the terms of each
+    length: u32,
 }
 
 override RELU: bool = false;

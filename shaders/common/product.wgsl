@@ -1,7 +1,7 @@
 
 // ---- common/product.wgsl ---------------------------------------------------------------------------------------------
 // What a product works on. `left`, `right` and `result` are the main file's bindings, array<vec4f>; starts and strides
-// count vec4s. A product leaves an invocation's block of BLOCK_ROWS × BLOCK_COLS4 vec4s in `sums` and returns its first
+// count vec4s. Where row r of left and of the result starts, `left_row` and `result_row` say (common/rows_in_order.wgsl). A product leaves an invocation's block of BLOCK_ROWS × BLOCK_COLS4 vec4s in `sums` and returns its first
 // (row, column / 4); blocks may reach outside the result, `store` cuts them off.
 //
 // Where the main file sets LEFT_SUMS, a workgroup that has computed a left transposed product also has the sums of its
@@ -32,7 +32,7 @@ fn store(p: Product, block: vec2u) {
             let col4 = block.y + c;
             if block.x + r >= p.rows || col4 >= p.result4 { continue; }
             let counts = vec4u(0u, 1u, 2u, 3u) + col4 * 4u < vec4u(p.cols);
-            result[p.result + (block.x + r) * p.result4 + col4] = select(vec4f(), sums[r * BLOCK_COLS4 + c], counts);
+            result[result_row(p, block.x + r) + col4] = select(vec4f(), sums[r * BLOCK_COLS4 + c], counts);
         }
     }
 }

@@ -6,7 +6,7 @@
 // Vec4 c of row r of an invocation's block: where it lies, and whether it is part of the parameter.
 fn place_of(p: Product, block: vec2u, r: u32, c: u32) -> vec2u {
     let col4 = block.y + c;
-    return vec2u(p.result + (block.x + r) * p.result4 + col4, u32(block.x + r < p.rows && col4 < p.result4));
+    return vec2u(result_row(p, block.x + r) + col4, u32(block.x + r < p.rows && col4 < p.result4));
 }
 
 // The gradient there: zero in the padding columns, which a step then leaves zero.

@@ -27,7 +27,12 @@ pub trait Allocate {
     /// A buffer of `len` zeros.
     fn allocate_floats(&mut self, len: usize) -> Result<Floats, Self::Error>;
 
-    /// A buffer of `len` zeros.
+    /// A buffer of `len` zeros that no operation writes, for what a batch brings.
+    fn allocate_input(&mut self, len: usize) -> Result<Floats, Self::Error> {
+        self.allocate_floats(len)
+    }
+
+    /// A buffer of `len` zeros that no operation writes.
     fn allocate_ints(&mut self, len: usize) -> Result<Ints, Self::Error>;
 
     /// The greatest number of f32 elements that one shard of a table may have.

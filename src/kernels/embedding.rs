@@ -1,6 +1,6 @@
-//! What the CPU runs where a gather and a factor, or a factor's backward pass and the step of the rows, stand side by side:
-//! the same numbers to the bit, but copies of the first factors' rows live no longer than they stay in a core's cache. On a
-//! GPU the operations run as they were written, and on the CPU too where the tables lie in several shards.
+//! What runs where a gather and a factor, or a factor's backward pass and the step of the rows, stand side by side. On the CPU
+//! copies of the first factors' rows live no longer than they stay in a core's cache, and the numbers are the same to the bit; on a
+//! GPU two dispatches are saved. The operations run as they were written where the tables lie in several shards.
 
 use super::rule::Rule;
 use super::{Operation, factor, gather, update_rows};
@@ -9,6 +9,8 @@ use crate::backend::cpu::{Memory, Real};
 use crate::backend::layout::UNIQUE;
 use crate::backend::product::{Form, View, columns_of, pack, packed_len, product, product_packed};
 use std::ops::Range;
+
+mod gpu;
 
 /// Unique rows that are copied and multiplied at a time. Copied first, because then many reads are on their way to memory at
 /// once; multiplied where they lie, each product would wait for its own. The next ones are asked for meanwhile.
@@ -78,7 +80,7 @@ fn backward(before: &[Operation], rows: &update_rows::UpdateRows) -> Option<(usi
 }
 
 impl Forward {
-    /// As [`gather::Forward::cpu`] and [`factor::Forward::cpu`].
+    /// The CPU twin of `forward`: as [`gather::Forward::cpu`] and [`factor::Forward::cpu`].
     pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
         let (tables, weight, y) = (&self.gather.tables, self.factor.weight, self.factor.y);
         let stride = tables.stride();
@@ -122,7 +124,8 @@ struct Part<'a, T> {
 }
 
 impl Backward {
-    /// As [`factor::BackwardInput::cpu`], [`factor::BackwardWeight::cpu`] and [`update_rows::UpdateRows::cpu`].
+    /// The CPU twin of `backward_sgd` and `backward_adagrad`: as [`factor::BackwardInput::cpu`], [`factor::BackwardWeight::cpu`]
+    /// and [`update_rows::UpdateRows::cpu`].
     pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
         let shard = self.rows.tables.shards[0];
         let weight_rule = self.weight.map_or(Rule::Sgd, |weight| weight.rule);

@@ -1,15 +1,17 @@
 //! One further factor of every table's product (Ghaemmaghami et al. 2020, Eq. 2): `y[u] = x[u]·W[table(u)]`, computed once a
 //! unique row. The factors of all tables lie in one matrix, table t's block in rows `t·inputs..(t+1)·inputs`.
 
-use super::encode::word;
 use super::rule::{self, Rule};
 use crate::backend::cpu::{Memory, Real};
-use crate::backend::gpu::{Blocks, Call, Dispatch, Gpu, GpuError, Handle, shaders};
 use crate::backend::lanes;
 use crate::backend::layout::UNIQUE;
 use crate::backend::product::{Form, View, add_transposed, columns_of, product};
 use crate::backend::{Floats, Matrix, SparseBatch};
 use rayon::prelude::*;
+
+mod gpu;
+
+pub(super) use gpu::blocks_by_table;
 
 /// Unique rows that one task computes.
 const ROWS: usize = 256;
@@ -206,100 +208,4 @@ impl<'a, T: Real> Gradient<'a, T> {
             rule::step(weight, weight_sums, grad, rate);
         });
     }
-}
-
-impl Forward {
-    /// The dispatch of `forward`.
-    pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
-        rows_by_table(gpu, "forward", &self.batch, self.x, self.weight, self.y)
-    }
-}
-
-impl BackwardInput {
-    /// The dispatch of `backward_input`.
-    pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
-        rows_by_table(
-            gpu,
-            "backward_input",
-            &self.batch,
-            self.grad_y,
-            self.weight,
-            self.grad_x,
-        )
-    }
-}
-
-/// Blocks of rows of one table each: at most one begun block a table more than the rows fill.
-fn rows_by_table(
-    gpu: &Gpu,
-    entry: &str,
-    batch: &SparseBatch,
-    left: Matrix,
-    weight: Matrix,
-    result: Matrix,
-) -> Result<Vec<Dispatch>, GpuError> {
-    let blocks = Blocks::new(gpu.family(), batch.capacity, result.stride() / 4);
-    let count = batch.capacity / blocks.rows + batch.num_tables.min(batch.capacity);
-    let block = weight.rows / batch.num_tables;
-    let sizes = [block, 0, result.cols, left.cols];
-    dispatch(gpu, entry, batch, sizes, [left, weight, result], 0, &[], &blocks, count)
-}
-
-impl BackwardWeight {
-    /// The dispatch of `backward_weight_sgd` or `backward_weight_adagrad`.
-    pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
-        let blocks = Blocks::new(gpu.family(), self.weight.rows, self.weight.stride() / 4);
-        let rows = self.weight.rows / self.batch.num_tables;
-        let count = rows.div_ceil(blocks.rows) * self.batch.num_tables;
-        let matrices = [self.x, self.grad_y, self.weight];
-        let entry = self.rule.entry("backward_weight_sgd", "backward_weight_adagrad");
-        let sizes = [rows, rows, self.weight.cols, 0];
-        let mut more: Vec<(u32, Handle)> = vec![(5, self.scalars.into())];
-        more.extend(self.rule.sum().map(|sum| (6, sum.into())));
-        dispatch(
-            gpu,
-            entry,
-            &self.batch,
-            sizes,
-            matrices,
-            self.rate,
-            &more,
-            &blocks,
-            count,
-        )
-    }
-}
-
-/// `sizes`: block, rows, cols, inner of the shader's parameter block.
-#[expect(clippy::too_many_arguments, reason = "the shader's parameter block and its bindings")]
-fn dispatch(
-    gpu: &Gpu,
-    entry: &str,
-    batch: &SparseBatch,
-    sizes: [usize; 4],
-    [left, right, result]: [Matrix; 3],
-    rate: usize,
-    more: &[(u32, Handle)],
-    blocks: &Blocks,
-    count: usize,
-) -> Result<Vec<Dispatch>, GpuError> {
-    let family = gpu.family();
-    let shader = family.of(&shaders::FACTOR_TILED, &shaders::FACTOR_ROWS, &shaders::FACTOR_LANES);
-    let strides = [left, right, result].map(|matrix| matrix.stride() / 4);
-    let parameters = [&sizes[..], &strides, &[rate]].concat();
-    let buffers = [
-        (1, left.buffer.into()),
-        (2, right.buffer.into()),
-        (3, result.buffer.into()),
-        (4, batch.table_start.into()),
-    ];
-    gpu.dispatch(&Call {
-        shader,
-        entry,
-        constants: &[blocks.constants(), &[("TABLES", batch.num_tables as f64)]].concat(),
-        parameters: &parameters.into_iter().map(word).collect::<Vec<_>>(),
-        buffers: &[&buffers, more].concat(),
-        workgroups: blocks.grid(count),
-    })
-    .map(|made| vec![made])
 }

@@ -1,9 +1,7 @@
 //! A fully connected layer: y = act(x·wᵀ + b), with w (out, in) as in PyTorch.
 
-use super::encode::word;
 use super::rule::{self, Rule};
 use crate::backend::cpu::{Memory, Real};
-use crate::backend::gpu::{Blocks, Call, Dispatch, Gpu, GpuError, Handle, shaders};
 use crate::backend::product::{
     Form, MOST_ROWS, PANEL, View, columns_a_task, columns_of, pack, packed_len, product, product_packed, rows_a_task,
 };
@@ -13,6 +11,8 @@ use ndarray::{ArrayViewMut2, Axis};
 use pulp::Arch;
 use rayon::prelude::*;
 use std::ops::Range;
+
+mod gpu;
 
 /// Numbers of a weight that one thread packs.
 const PACKED_ALONE: usize = 1 << 15;
@@ -265,109 +265,4 @@ impl BackwardWeight {
         });
         rule::step(&mut rows.bias[..count], rows.bias_sum, &grad_bias[..count], rate);
     }
-}
-
-impl Forward {
-    /// The dispatch of `forward`.
-    pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
-        let relu = [("RELU", f64::from(self.relu))];
-        let buffers = [
-            (1, self.x.buffer),
-            (2, self.weight.buffer),
-            (3, self.y.buffer),
-            (4, self.bias),
-        ];
-        let sizes = Sizes::new(self.x, self.weight, self.y, self.x.cols);
-        Ok(vec![dispatch(gpu, "forward", &relu, sizes, &buffers)?])
-    }
-}
-
-impl BackwardInput {
-    /// The dispatch of `backward_input`.
-    pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
-        let gated = [("GATED", f64::from(self.gate.is_some()))];
-        // An entry point's bindings are fixed: without a gate, any buffer that is read stands in for it.
-        let gate = self.gate.map_or(self.weight.buffer, |x| x.buffer);
-        let buffers = [
-            (1, self.grad_y.buffer),
-            (2, self.weight.buffer),
-            (3, self.grad_x.buffer),
-            (5, gate),
-        ];
-        let sizes = Sizes::new(self.grad_y, self.weight, self.grad_x, self.grad_y.cols);
-        Ok(vec![dispatch(gpu, "backward_input", &gated, sizes, &buffers)?])
-    }
-}
-
-impl BackwardWeight {
-    /// The dispatch of `backward_weight_…`.
-    pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
-        let mut buffers = vec![
-            (1, self.grad_y.buffer),
-            (2, self.x.buffer),
-            (3, self.weight.buffer),
-            (6, self.scalars),
-            (8, self.bias),
-        ];
-        buffers.extend(self.weight_rule.sum().map(|sum| (7, sum)));
-        buffers.extend(self.bias_rule.sum().map(|sum| (9, sum)));
-        let entry = self.weight_rule.entry("backward_weight_sgd", "backward_weight_adagrad");
-        let mut sizes = Sizes::new(self.grad_y, self.x, self.weight, self.grad_y.rows);
-        sizes.rate = self.rate;
-        Ok(vec![dispatch(gpu, entry, &[], sizes, &buffers)?])
-    }
-}
-
-fn shader(gpu: &Gpu) -> &'static shaders::Shader {
-    let family = gpu.family();
-    family.of(&shaders::LINEAR_TILED, &shaders::LINEAR_ROWS, &shaders::LINEAR_LANES)
-}
-
-/// What a product works on: the shader's parameter block.
-struct Sizes {
-    result: Matrix,
-    inner: usize,
-    left4: usize,
-    right4: usize,
-    rate: usize,
-}
-
-impl Sizes {
-    fn new(left: Matrix, right: Matrix, result: Matrix, inner: usize) -> Self {
-        Self {
-            result,
-            inner,
-            left4: left.stride() / 4,
-            right4: right.stride() / 4,
-            rate: 0,
-        }
-    }
-}
-
-/// One of the three products.
-fn dispatch(
-    gpu: &Gpu,
-    entry: &str,
-    constants: &[(&str, f64)],
-    sizes: Sizes,
-    buffers: &[(u32, Floats)],
-) -> Result<Dispatch, GpuError> {
-    let Sizes {
-        result,
-        inner,
-        left4,
-        right4,
-        rate,
-    } = sizes;
-    let width4 = result.stride() / 4;
-    let blocks = Blocks::new(gpu.family(), result.rows, width4);
-    let buffers: Vec<(u32, Handle)> = buffers.iter().map(|&(at, buffer)| (at, buffer.into())).collect();
-    gpu.dispatch(&Call {
-        shader: shader(gpu),
-        entry,
-        constants: &[constants, blocks.constants()].concat(),
-        parameters: &[result.rows, result.cols, inner, left4, right4, width4, rate].map(word),
-        buffers: &buffers,
-        workgroups: blocks.grid(result.rows.div_ceil(blocks.rows)),
-    })
 }

@@ -35,9 +35,9 @@ pub enum Operation {
     FactorBackwardInput(factor::BackwardInput),
     /// The step along grad_W of each table
     FactorBackwardWeight(factor::BackwardWeight),
-    /// A gather and a factor in one, on the CPU
+    /// A gather and a factor in one
     EmbeddingForward(embedding::Forward),
-    /// A factor's backward pass and the step of the rows in one, on the CPU
+    /// A factor's backward pass and the step of the rows in one
     EmbeddingBackward(Box<embedding::Backward>),
     /// Sums of bags
     PoolForward(pool::Forward),
@@ -88,7 +88,7 @@ impl Operation {
     ///
     /// # Errors
     /// A shader that the driver rejects, or a handle that is not this device's.
-    pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
+    pub fn gpu(&self, gpu: &mut Gpu) -> Result<Vec<Dispatch>, GpuError> {
         match self {
             Self::LinearForward(op) => op.gpu(gpu),
             Self::LinearBackwardInput(op) => op.gpu(gpu),
@@ -97,8 +97,8 @@ impl Operation {
             Self::FactorForward(op) => op.gpu(gpu),
             Self::FactorBackwardInput(op) => op.gpu(gpu),
             Self::FactorBackwardWeight(op) => op.gpu(gpu),
-            Self::EmbeddingForward(op) => dispatches(gpu, &op.parts()),
-            Self::EmbeddingBackward(op) => dispatches(gpu, &op.parts()),
+            Self::EmbeddingForward(op) => op.gpu(gpu),
+            Self::EmbeddingBackward(op) => op.gpu(gpu),
             Self::PoolForward(op) => op.gpu(gpu),
             Self::PoolBackward(op) => op.gpu(gpu),
             Self::InteractionForward(op) => op.gpu(gpu),
@@ -116,7 +116,7 @@ impl Operation {
 ///
 /// # Errors
 /// As [`Operation::gpu`].
-pub fn program(gpu: &Gpu, operations: &[Operation]) -> Result<Program, GpuError> {
+pub fn program(gpu: &mut Gpu, operations: &[Operation]) -> Result<Program, GpuError> {
     let mut program = Program::default();
     for operation in operations {
         let dispatches = operation.gpu(gpu)?;
@@ -126,6 +126,6 @@ pub fn program(gpu: &Gpu, operations: &[Operation]) -> Result<Program, GpuError>
     Ok(program)
 }
 
-fn dispatches(gpu: &Gpu, operations: &[Operation]) -> Result<Vec<Dispatch>, GpuError> {
+fn dispatches(gpu: &mut Gpu, operations: &[Operation]) -> Result<Vec<Dispatch>, GpuError> {
     Ok(program(gpu, operations)?.dispatches)
 }

@@ -47,16 +47,15 @@ impl Crew {
 pub enum Program {
     /// The operations themselves.
     Cpu(Vec<Operation>),
-    /// Their dispatches.
-    Gpu(gpu::Program),
+    /// The operations and their dispatches.
+    Gpu(Vec<Operation>, gpu::Program),
 }
 
 impl Program {
-    /// What the CPU runs, in order: some operations stand for several of the step's. `None` for a GPU, which runs each.
-    pub fn operations(&self) -> Option<&[Operation]> {
+    /// What runs, in order: some operations stand for several of the step's.
+    pub fn operations(&self) -> &[Operation] {
         match self {
-            Self::Cpu(operations) => Some(operations),
-            Self::Gpu(_) => None,
+            Self::Cpu(operations) | Self::Gpu(operations, _) => operations,
         }
     }
 }
@@ -135,9 +134,13 @@ impl Engine {
 
     /// Makes a step ready to be run many times.
     pub fn compile(&mut self, operations: Vec<Operation>) -> Result<Program, EngineError> {
+        let operations = kernels::embedding::fuse(operations);
         match self {
-            Self::Cpu(_) => Ok(Program::Cpu(kernels::embedding::fuse(operations))),
-            Self::Gpu(gpu) => Ok(Program::Gpu(kernels::program(gpu, &operations)?)),
+            Self::Cpu(_) => Ok(Program::Cpu(operations)),
+            Self::Gpu(gpu) => {
+                let program = kernels::program(gpu, &operations)?;
+                Ok(Program::Gpu(operations, program))
+            }
         }
     }
 
@@ -151,7 +154,7 @@ impl Engine {
                     .install(|| operations.iter().for_each(|operation| operation.cpu(memory)));
                 Ok(())
             }
-            (Self::Gpu(gpu), Program::Gpu(program)) => Ok(gpu.enqueue(&uploads(buffers, batch), program)?),
+            (Self::Gpu(gpu), Program::Gpu(_, program)) => Ok(gpu.enqueue(&uploads(buffers, batch), program)?),
             _ => Err(EngineError::OtherBackend),
         }
     }
@@ -165,7 +168,7 @@ impl Engine {
                     .install(|| operations.iter().for_each(|operation| operation.cpu(memory)));
                 Ok(())
             }
-            (Self::Gpu(gpu), Program::Gpu(program)) => Ok(gpu.enqueue(&[], program)?),
+            (Self::Gpu(gpu), Program::Gpu(_, program)) => Ok(gpu.enqueue(&[], program)?),
             _ => Err(EngineError::OtherBackend),
         }
     }
@@ -300,6 +303,13 @@ impl Allocate for Engine {
         match self {
             Self::Cpu(cpu) => cpu.memory.allocate_floats(len).map_err(|never| match never {}),
             Self::Gpu(gpu) => Ok(gpu.allocate_floats(len)?),
+        }
+    }
+
+    fn allocate_input(&mut self, len: usize) -> Result<Floats, EngineError> {
+        match self {
+            Self::Cpu(cpu) => cpu.memory.allocate_input(len).map_err(|never| match never {}),
+            Self::Gpu(gpu) => Ok(gpu.allocate_input(len)?),
         }
     }
 

@@ -93,12 +93,17 @@ impl<'a, A: Allocate> Network<'a, A> {
     ) -> Result<BatchBuffers, A::Error> {
         let num_tables = architecture.tables.len();
         let num_bags = batch_size * num_tables;
+        let num_dense = architecture.num_dense_features;
         let entries: usize = architecture.tables.iter().map(|table| table.max_bag).sum();
         let capacity = (batch_size * entries).max(1);
         Ok(BatchBuffers {
-            dense: self.matrix(batch_size, architecture.num_dense_features)?,
-            label: self.memory.allocate_floats(stride(batch_size))?,
-            scalars: self.memory.allocate_floats(4)?,
+            dense: Matrix {
+                buffer: self.memory.allocate_input(batch_size * stride(num_dense))?,
+                rows: batch_size,
+                cols: num_dense,
+            },
+            label: self.memory.allocate_input(stride(batch_size))?,
+            scalars: self.memory.allocate_input(4)?,
             sparse: SparseBatch {
                 num_tables,
                 num_bags,

@@ -42,7 +42,7 @@ fn every_entry_point_agrees_with_its_twin() {
 }
 
 /// Faults that a shader might have: the family of products, the plans that must notice, this text, replaced by that.
-const FAULTS: [(Family, &str, &str, &str); 45] = [
+const FAULTS: [(Family, &str, &str, &str); 50] = [
     (
         Family::Rows,
         "gram",
@@ -77,9 +77,37 @@ const FAULTS: [(Family, &str, &str, &str); 45] = [
         "limit = vec2u(p.cols, (p.inner + 3u) / 4u)",
         "limit = vec2u(p.cols, p.inner / 4u)",
     ),
-    (Family::Tiled, "linear", "i < first + 4u * DEPTH4;", "i < first + 4u * DEPTH4 - 4u;"),
-    (Family::Tiled, "linear", "(SLICES - 1u) * 4u * BLOCKS;", "(SLICES - 2u) * 4u * BLOCKS;"),
-    (Family::Tiled, "linear", "select(first, vec2u(OUTSIDE, 0u), slice > 0u)", "first"),
+    (
+        Family::Tiled,
+        "linear",
+        "i < first + 4u * DEPTH4;",
+        "i < first + 4u * DEPTH4 - 4u;",
+    ),
+    (
+        Family::Tiled,
+        "linear",
+        "(SLICES - 1u) * 4u * BLOCKS;",
+        "(SLICES - 2u) * 4u * BLOCKS;",
+    ),
+    (
+        Family::Tiled,
+        "linear",
+        "select(first, vec2u(OUTSIDE, 0u), slice > 0u)",
+        "first",
+    ),
+    (
+        Family::Tiled,
+        "linear backward_weight",
+        "part < parameters.parts; part++",
+        "part + 1u < parameters.parts; part++",
+    ),
+    (
+        Family::Tiled,
+        "factor backward_weight",
+        "rest, part + 1u == parameters.parts",
+        "0u, part + 1u == parameters.parts",
+    ),
+    (Family::Tiled, "pool", "+ g + h +", "+ g + g +"),
     (Family::Tiled, "linear", "sums[15] += d.w * c", "sums[15] += d.w * b"),
     (Family::Tiled, "linear", "k < p.inner + 4u * D4;", "k < p.inner + 4u;"),
     (
@@ -96,7 +124,19 @@ const FAULTS: [(Family, &str, &str, &str); 45] = [
     ),
     (Family::Rows, "linear", "gate[at] <= vec4f()", "gate[at] < vec4f()"),
     (Family::Rows, "linear", "result[at.x] -= rate", "result[at.x] += rate"),
-    (Family::Rows, "factor", "found.x * p.block * p.right4", "0u"),
+    (Family::Rows, "factor", "piece.table * p.block * p.right4", "0u"),
+    (
+        Family::Tiled,
+        "embedding forward",
+        "x[p.left * p.left4 + i] =",
+        "x[p.left * p.left4] =",
+    ),
+    (
+        Family::Tiled,
+        "embedding backward",
+        "row_of(p.result + row, p.result4)",
+        "row_of(row, p.result4)",
+    ),
     (Family::Rows, "pool", "counts[UNIQUE]", "max(counts[UNIQUE], 1u) - 1u"),
     (Family::Rows, "interaction", "j <= FEATURES; j++", "j < FEATURES; j++"),
     (Family::Rows, "loss", "q * (1.0 / 7.0", "q * (1.0 / 70.0"),
@@ -174,7 +214,12 @@ const FAULTS: [(Family, &str, &str, &str); 45] = [
         "",
     ),
     (Family::Tiled, "linear", "n < C4 * D4)", "n + 1u < C4 * D4)"),
-    (Family::Tiled, "linear", "row_block * GROUP_ROWS + y", "row_block * 64u + y"),
+    (
+        Family::Tiled,
+        "linear",
+        "row_block * GROUP_ROWS + y",
+        "row_block * 64u + y",
+    ),
     (
         Family::Tiled,
         "linear backward_weight",

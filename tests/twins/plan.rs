@@ -31,6 +31,8 @@ pub struct Plan {
     stated: Vec<(Floats, Vec<f64>)>,
     /// Buffers that are not compared.
     scratch: Vec<Floats>,
+    /// Buffers that only a device writes, and what it must leave in them to the bit.
+    left: Vec<(Floats, Vec<f32>)>,
     constant: f64,
     operation: Option<Operation>,
     random: ChaCha8Rng,
@@ -49,6 +51,7 @@ impl Plan {
             subtracted: Vec::new(),
             stated: Vec::new(),
             scratch: Vec::new(),
+            left: Vec::new(),
             constant: 0.0,
             operation: None,
             random: ChaCha8Rng::seed_from_u64(seed),
@@ -115,6 +118,10 @@ impl Plan {
         self.floats[buffer.0] = values;
     }
 
+    pub fn values(&self, buffer: Floats) -> &[f32] {
+        &self.floats[buffer.0]
+    }
+
     pub fn map(&mut self, buffer: Floats, change: impl Fn(f32) -> f32) {
         self.floats[buffer.0]
             .iter_mut()
@@ -139,6 +146,12 @@ impl Plan {
     /// What is left in this buffer is nobody's.
     pub fn leave_out(&mut self, buffer: Floats) {
         self.scratch.push(buffer);
+    }
+
+    /// Only a device writes this buffer, and leaves these numbers in it.
+    pub fn leaves(&mut self, buffer: Floats, values: Vec<f32>) {
+        self.scratch.push(buffer);
+        self.left.push((buffer, values));
     }
 
     /// The operation, and the bound's constant. Zero: every bit must agree.
@@ -208,6 +221,14 @@ impl Plan {
         let cpu = self.on_cpu::<f32>(|_, number| number.into());
         let device = self.on_device(gpu);
         let device = device.map_err(|error| format!("{} on {driver}: {error}", self.name))?;
+        for (buffer, values) in &self.left {
+            if device[buffer.0] != *values {
+                return Err(format!(
+                    "{}: {driver} left other numbers in buffer {}",
+                    self.name, buffer.0
+                ));
+            }
+        }
         let mut worst = 0.0f64;
         for (buffer, (truth, magnitude)) in truth.iter().zip(&magnitude).enumerate() {
             if self.scratch.contains(&Floats(buffer)) {

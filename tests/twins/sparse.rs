@@ -4,7 +4,7 @@ use super::plan::Plan;
 use mlet::backend::layout::stride;
 use mlet::backend::{Matrix, Shard, ShardedRows, SparseBatch};
 use mlet::kernels::rule::Rule;
-use mlet::kernels::{Operation, factor, gather, pool, update_rows};
+use mlet::kernels::{Operation, embedding, factor, gather, pool, update_rows};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A batch to be made: rows of each table, examples, examples that are padding, the longest bag.
@@ -19,8 +19,8 @@ pub struct Sizes {
 }
 
 /// One row in one table; an ordinary batch; tables just below, at and above 64 rows with a feature that is always empty,
-/// and bags of several rows; a short batch; many uses of few rows.
-const BATCHES: [Sizes; 5] = [
+/// and bags of several rows; a short batch; many uses of few rows; and enough rows for sums in parts.
+const BATCHES: [Sizes; 6] = [
     Sizes {
         tables: &[1],
         batch: 1,
@@ -56,6 +56,13 @@ const BATCHES: [Sizes; 5] = [
         longest: 3,
         shard_rows: 1,
     },
+    Sizes {
+        tables: &[40, 3000],
+        batch: 1100,
+        padding: 3,
+        longest: 1,
+        shard_rows: 2000,
+    },
 ];
 
 /// (inputs, outputs) of a factor.
@@ -70,6 +77,9 @@ pub fn plans() -> Vec<Plan> {
                 factor_input(sizes, factor),
                 factor_weight(sizes, factor, false),
                 factor_weight(sizes, factor, true),
+                embedding_forward(sizes, factor),
+                embedding_backward(sizes, factor, false),
+                embedding_backward(sizes, factor, true),
             ]);
         }
         for width in [1, 3, 16, 66] {
@@ -262,6 +272,106 @@ fn factor_weight(sizes: Sizes, (inputs, outputs): (usize, usize), adagrad: bool)
     };
     let constant = if adagrad { 1.5 * longest + 21.0 } else { longest + 4.0 };
     plan.runs(Operation::FactorBackwardWeight(op), constant)
+}
+
+/// A gather and a factor in one; the CPU does not keep x.
+fn embedding_forward(sizes: Sizes, (inputs, outputs): (usize, usize)) -> Plan {
+    let mut plan = Plan::new(name(&format!("embedding forward {inputs} → {outputs}"), sizes));
+    let total = sizes.tables.iter().sum();
+    let made = batch(&mut plan, sizes, total);
+    let tables = tables(&mut plan, sizes, inputs, total, false);
+    let x = plan.output(made.batch.capacity, inputs);
+    let kept = kept_rows(&plan, &made, &tables, x);
+    plan.leaves(x.buffer, kept);
+    let factor = factor::Forward {
+        batch: made.batch,
+        x,
+        weight: plan.input(sizes.tables.len() * inputs, outputs),
+        y: plan.output(made.batch.capacity, outputs),
+    };
+    let gather = gather::Forward {
+        tables,
+        batch: made.batch,
+        x,
+    };
+    let operations = vec![Operation::GatherForward(gather), Operation::FactorForward(factor)];
+    plan.runs(fused(operations), inputs as f64 + 1.0)
+}
+
+/// x as it is once the unique rows of the tables are in it.
+fn kept_rows(plan: &Plan, made: &Made, tables: &ShardedRows, x: Matrix) -> Vec<f32> {
+    let stride = x.stride();
+    let mut kept = plan.values(x.buffer).to_vec();
+    for (&row, kept) in made.rows.iter().zip(kept.chunks_exact_mut(stride)) {
+        let at = row as usize * stride;
+        kept.copy_from_slice(&plan.values(tables.shards[0].buffer)[at..at + stride]);
+    }
+    kept
+}
+
+/// A factor's backward pass and the step of the rows in one: the constants of both weights' steps.
+fn embedding_backward(sizes: Sizes, (inputs, outputs): (usize, usize), adagrad: bool) -> Plan {
+    let what = format!("embedding backward {inputs} → {outputs}, adagrad {adagrad}");
+    let mut plan = Plan::new(name(&what, sizes));
+    let total = sizes.tables.iter().sum();
+    let made = batch(&mut plan, sizes, total);
+    let longest = made.table_rows.iter().max().copied().unwrap_or(0).max(1);
+    let terms = longest.max(outputs) as f64;
+    let w1 = tables(&mut plan, sizes, inputs, total, false);
+    let grad_y = unique_input(&mut plan, &made, outputs);
+    plan.subtract(grad_y.buffer);
+    let weight = plan.input(sizes.tables.len() * inputs, outputs);
+    let (rule, rows_rule) = match adagrad {
+        true => {
+            let sum = plan.input(sizes.tables.len() * inputs, outputs).buffer;
+            let sums = tables(&mut plan, sizes, inputs, total, true);
+            for buffer in [sum, sums.shards[0].buffer] {
+                plan.map(buffer, |s| s.abs() + (terms * terms) as f32);
+            }
+            (Rule::Adagrad { sum }, update_rows::Rule::Adagrad { sum: sums })
+        }
+        false => (Rule::Sgd, update_rows::Rule::Sgd),
+    };
+    // What the CPU gathers anew, a device has kept.
+    let x = unique_input(&mut plan, &made, inputs);
+    let kept = kept_rows(&plan, &made, &w1, x);
+    plan.replace(x.buffer, kept);
+    let grad_x = plan.output(made.batch.capacity, inputs);
+    plan.leave_out(grad_x.buffer);
+    let scalars = plan.floats(vec![0.0, 0.3, 0.0, 0.0]);
+    let operations = vec![
+        Operation::FactorBackwardInput(factor::BackwardInput {
+            batch: made.batch,
+            grad_y,
+            weight,
+            grad_x,
+        }),
+        Operation::FactorBackwardWeight(factor::BackwardWeight {
+            batch: made.batch,
+            x,
+            grad_y,
+            weight,
+            rule,
+            scalars,
+            rate: 1,
+        }),
+        Operation::UpdateRows(update_rows::UpdateRows {
+            rule: rows_rule,
+            tables: w1,
+            batch: made.batch,
+            grad: grad_x,
+            scalars,
+            rate: 1,
+        }),
+    ];
+    let constant = if adagrad { 1.5 * terms + 21.0 } else { terms + 4.0 };
+    plan.runs(fused(operations), constant)
+}
+
+fn fused(operations: Vec<Operation>) -> Operation {
+    let mut fused = embedding::fuse(operations);
+    assert_eq!(fused.len(), 1);
+    fused.remove(0)
 }
 
 fn pool_forward(sizes: Sizes, width: usize) -> Plan {

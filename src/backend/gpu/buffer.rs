@@ -31,11 +31,16 @@ impl From<Ints> for Handle {
     }
 }
 
+/// Bytes of the buffers that hold several small ones: what a batch brings, so that it goes to the device in few copies.
+const ARENA_BYTES: u64 = 1 << 20;
+
 /// Every buffer of a device.
 #[derive(Debug)]
 pub(super) struct Buffers {
     floats: Vec<Buffer>,
     ints: Vec<Buffer>,
+    /// Where the next small one goes, and the first free byte of it.
+    arena: Option<(wgpu::Buffer, u64)>,
     adapter: String,
     max_bytes: u64,
 }
@@ -43,7 +48,23 @@ pub(super) struct Buffers {
 #[derive(Debug)]
 struct Buffer {
     inner: wgpu::Buffer,
+    /// Where it begins in `inner`.
+    offset: u64,
     len: usize,
+}
+
+impl Buffer {
+    /// A multiple of 16 and at least 16, so that it can be bound as `array<vec4f>`.
+    fn bytes(len: usize) -> u64 {
+        (len as u64 * 4).max(1).next_multiple_of(16)
+    }
+}
+
+/// A part of a buffer: where it begins, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub inner: &'a wgpu::Buffer,
+    pub offset: u64,
 }
 
 impl Buffers {
@@ -51,6 +72,7 @@ impl Buffers {
         Self {
             floats: Vec::new(),
             ints: Vec::new(),
+            arena: None,
             adapter,
             max_bytes,
         }
@@ -63,16 +85,25 @@ impl Buffers {
         }
     }
 
-    /// The buffer itself, to be bound as a whole.
-    pub(super) fn whole(&self, handle: Handle) -> Result<&wgpu::Buffer, GpuError> {
-        self.range(handle, 0..0)
+    /// The whole of it, to be bound.
+    pub(super) fn whole(&self, handle: Handle) -> Result<wgpu::BufferBinding<'_>, GpuError> {
+        let Place { inner, offset } = self.range(handle, 0..0)?;
+        let bytes = self.find(handle).map_or(0, |buffer| Buffer::bytes(buffer.len));
+        Ok(wgpu::BufferBinding {
+            buffer: inner,
+            offset,
+            size: std::num::NonZero::new(bytes),
+        })
     }
 
-    /// The buffer, once the range is known to lie within it.
-    pub(super) fn range(&self, handle: Handle, range: Range<usize>) -> Result<&wgpu::Buffer, GpuError> {
+    /// Where the elements `range` lie, once they are known to lie within the buffer.
+    pub(super) fn range(&self, handle: Handle, range: Range<usize>) -> Result<Place<'_>, GpuError> {
         let found = self.find(handle);
         if let Some(buffer) = found.filter(|buffer| range.start <= range.end && range.end <= buffer.len) {
-            return Ok(&buffer.inner);
+            return Ok(Place {
+                inner: &buffer.inner,
+                offset: buffer.offset + range.start as u64 * 4,
+            });
         }
         let (Handle::Floats(Floats(buffer)) | Handle::Ints(Ints(buffer))) = handle;
         let len = found.map_or(0, |buffer| buffer.len);
@@ -95,34 +126,61 @@ impl Gpu {
         self.finish()?;
         self.buffers.floats.clear();
         self.buffers.ints.clear();
+        self.buffers.arena = None;
         Ok(())
     }
 
-    /// A buffer of zeros; the number of its handle.
-    ///
-    /// Its size is a multiple of 16 bytes and at least 16, so that it can be bound as `array<vec4f>`.
-    pub(super) fn allocate(&mut self, len: usize, floats: bool) -> Result<usize, GpuError> {
+    /// A buffer of zeros.
+    pub(super) fn allocate(&mut self, len: usize) -> Result<Floats, GpuError> {
+        let inner = self.make(Buffer::bytes(len))?;
+        let offset = 0;
+        self.buffers.floats.push(Buffer { inner, offset, len });
+        Ok(Floats(self.buffers.floats.len() - 1))
+    }
+
+    /// A buffer of zeros that no shader writes: while one writes a part of a buffer, none may read another part.
+    pub(super) fn allocate_read_only(&mut self, len: usize) -> Result<Floats, GpuError> {
+        let buffer = self.part_of_arena(len)?;
+        self.buffers.floats.push(buffer);
+        Ok(Floats(self.buffers.floats.len() - 1))
+    }
+
+    /// The same for counts: shaders only read them.
+    pub(super) fn allocate_counts(&mut self, len: usize) -> Result<Ints, GpuError> {
+        let buffer = self.part_of_arena(len)?;
+        self.buffers.ints.push(buffer);
+        Ok(Ints(self.buffers.ints.len() - 1))
+    }
+
+    fn part_of_arena(&mut self, len: usize) -> Result<Buffer, GpuError> {
+        let bytes = Buffer::bytes(len);
+        if bytes > ARENA_BYTES / 4 {
+            let (inner, offset) = (self.make(bytes)?, 0);
+            return Ok(Buffer { inner, offset, len });
+        }
+        let alignment = self.device.limits().min_storage_buffer_offset_alignment.into();
+        let (inner, offset) = match self.buffers.arena.take() {
+            Some((inner, free)) if free + bytes <= ARENA_BYTES => (inner, free),
+            _ => (self.make(ARENA_BYTES)?, 0),
+        };
+        self.buffers.arena = Some((inner.clone(), (offset + bytes).next_multiple_of(alignment)));
+        Ok(Buffer { inner, offset, len })
+    }
+
+    fn make(&self, bytes: u64) -> Result<wgpu::Buffer, GpuError> {
         self.check()?;
-        let bytes = (len as u64 * 4).max(1).next_multiple_of(16);
         if bytes > self.buffers.max_bytes {
             let (adapter, limit) = (self.buffers.adapter.clone(), self.buffers.max_bytes);
             return Err(GpuError::BufferTooLarge { adapter, bytes, limit });
         }
-        let inner = self.guarded("allocating a buffer", |device| {
+        self.guarded("allocating a buffer", |device| {
             device.create_buffer(&wgpu::BufferDescriptor {
                 label: None,
                 size: bytes,
                 usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
                 mapped_at_creation: false,
             })
-        })?;
-        let list = if floats {
-            &mut self.buffers.floats
-        } else {
-            &mut self.buffers.ints
-        };
-        list.push(Buffer { inner, len });
-        Ok(list.len() - 1)
+        })
     }
 
     /// Runs what may fail in wgpu and returns its error instead of panicking.
@@ -141,10 +199,10 @@ impl Gpu {
 
     pub(super) fn write(&mut self, handle: Handle, start: usize, words: &[u32]) -> Result<(), GpuError> {
         self.flush()?;
-        let buffer = self.buffers.range(handle, start..start.saturating_add(words.len()))?;
+        let Place { inner, offset } = self.buffers.range(handle, start..start.saturating_add(words.len()))?;
         for (index, chunk) in words.chunks((CHUNK_BYTES / 4) as usize).enumerate() {
-            let offset = start as u64 * 4 + index as u64 * CHUNK_BYTES;
-            self.queue.write_buffer(buffer, offset, bytemuck::cast_slice(chunk));
+            let offset = offset + index as u64 * CHUNK_BYTES;
+            self.queue.write_buffer(inner, offset, bytemuck::cast_slice(chunk));
             // Staged copies pile up until the device has taken them, those of many small writes too.
             self.staged_bytes += chunk.len() as u64 * 4;
             if self.staged_bytes >= CHUNK_BYTES {
@@ -180,7 +238,7 @@ impl Gpu {
             doing: "reading a buffer".into(),
             reason,
         };
-        let buffer = self.buffers.range(handle, range.clone())?;
+        let Place { inner, offset } = self.buffers.range(handle, range.clone())?;
         let size = range.len() as u64 * 4;
         let staging = self.guarded("reading a buffer", |device| {
             let staging = device.create_buffer(&wgpu::BufferDescriptor {
@@ -190,7 +248,7 @@ impl Gpu {
                 mapped_at_creation: false,
             });
             let mut encoder = device.create_command_encoder(&Default::default());
-            encoder.copy_buffer_to_buffer(buffer, range.start as u64 * 4, &staging, 0, size);
+            encoder.copy_buffer_to_buffer(inner, offset, &staging, 0, size);
             self.queue.submit([encoder.finish()]);
             staging
         })?;

@@ -228,11 +228,15 @@ impl Allocate for Gpu {
     type Error = GpuError;
 
     fn allocate_floats(&mut self, len: usize) -> Result<Floats, GpuError> {
-        self.allocate(len, true).map(Floats)
+        self.allocate(len)
+    }
+
+    fn allocate_input(&mut self, len: usize) -> Result<Floats, GpuError> {
+        self.allocate_read_only(len)
     }
 
     fn allocate_ints(&mut self, len: usize) -> Result<Ints, GpuError> {
-        self.allocate(len, false).map(Ints)
+        self.allocate_counts(len)
     }
 
     fn max_shard_elements(&self) -> usize {

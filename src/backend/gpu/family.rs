@@ -52,6 +52,11 @@ const TILES: [[usize; 3]; 4] = [[32, 32, 4], [16, 16, 8], [8, 8, 16], [4, 8, 16]
 /// The same for results of at most 16 columns.
 const NARROW_TILES: [[usize; 3]; 3] = [[16, 4, 8], [8, 4, 16], [4, 4, 32]];
 
+/// A part of a sum has at least so many terms,
+const LEAST_TERMS: usize = 512;
+/// and a sum at most so many parts: their sums are written and read once more.
+const MOST_PARTS: usize = 32;
+
 /// How a product's result is cut into workgroups (shaders/common/product_*.wgsl).
 #[derive(Debug, Clone)]
 pub struct Blocks {
@@ -83,6 +88,18 @@ impl Blocks {
             Family::Rows if width4 <= 16 => blocks(16, 16, vec![("LANES", 8.0)]),
             Family::Rows => blocks(16, 64, vec![("LANES", 32.0)]),
             Family::Lanes => blocks(32, 8, vec![("LANES", 8.0)]),
+        }
+    }
+
+    /// The same for a result that is a sum of `terms` terms, and in how many parts to cut the sum (shaders/common/parts.wgsl): one,
+    /// where it is short or the result itself has enough workgroups.
+    pub fn of_sum(family: Family, rows: usize, width4: usize, terms: usize) -> (Self, usize) {
+        let most = (terms / LEAST_TERMS).clamp(1, MOST_PARTS);
+        let blocks = Self::new(family, rows * most, width4);
+        let count = rows.div_ceil(blocks.rows) * width4.div_ceil(blocks.cols4);
+        match family {
+            Family::Tiled => (blocks, most.min((2 * FEW).div_ceil(count))),
+            Family::Rows | Family::Lanes => (Self::new(family, rows, width4), 1),
         }
     }
 

@@ -72,7 +72,7 @@ impl Gpu {
                 usage: wgpu::BufferUsages::UNIFORM,
             })
         })?;
-        let mut entries = vec![entry(0, &parameters)];
+        let mut entries = vec![entry(0, parameters.as_entire_buffer_binding())];
         for &(binding, handle) in call.buffers {
             entries.push(entry(binding, self.buffers.whole(handle)?));
         }
@@ -151,10 +151,10 @@ impl Gpu {
     }
 }
 
-fn entry(binding: u32, buffer: &wgpu::Buffer) -> wgpu::BindGroupEntry<'_> {
+fn entry(binding: u32, buffer: wgpu::BufferBinding<'_>) -> wgpu::BindGroupEntry<'_> {
     wgpu::BindGroupEntry {
         binding,
-        resource: buffer.as_entire_binding(),
+        resource: wgpu::BindingResource::Buffer(buffer),
     }
 }
 

@@ -23,17 +23,20 @@ pub const LINEAR_TILED: Shader = shader!(
     "linear.wgsl",
     "common/item.wgsl",
     "common/step.wgsl",
+    "common/parts.wgsl",
     "common/product.wgsl",
+    "common/rows_in_order.wgsl",
     "common/product_step.wgsl",
-    "common/product_tiled.wgsl"
+    "common/product_tiled.wgsl",
+    "common/linear_parts.wgsl"
 );
 /// Fully connected layers, for CPU drivers.
 pub const LINEAR_ROWS: Shader = shader!(
     "linear/rows",
     "linear.wgsl",
-    "common/item.wgsl",
     "common/step.wgsl",
     "common/product.wgsl",
+    "common/rows_in_order.wgsl",
     "common/product_step.wgsl",
     "common/product_rows.wgsl"
 );
@@ -41,9 +44,9 @@ pub const LINEAR_ROWS: Shader = shader!(
 pub const LINEAR_LANES: Shader = shader!(
     "linear/lanes",
     "linear.wgsl",
-    "common/item.wgsl",
     "common/step.wgsl",
     "common/product.wgsl",
+    "common/rows_in_order.wgsl",
     "common/product_step.wgsl",
     "common/product_lanes.wgsl"
 );
@@ -51,17 +54,25 @@ pub const LINEAR_LANES: Shader = shader!(
 pub const FACTOR_TILED: Shader = shader!(
     "factor/tiled",
     "factor.wgsl",
+    "common/tables.wgsl",
+    "common/item.wgsl",
     "common/step.wgsl",
+    "common/parts.wgsl",
     "common/product.wgsl",
+    "common/rows_in_order.wgsl",
     "common/product_step.wgsl",
-    "common/product_tiled.wgsl"
+    "common/product_tiled.wgsl",
+    "common/factor_parts.wgsl"
 );
 /// Factors of the tables, for CPU drivers.
 pub const FACTOR_ROWS: Shader = shader!(
     "factor/rows",
     "factor.wgsl",
+    "common/tables.wgsl",
     "common/step.wgsl",
+    "common/parts.wgsl",
     "common/product.wgsl",
+    "common/rows_in_order.wgsl",
     "common/product_step.wgsl",
     "common/product_rows.wgsl"
 );
@@ -69,10 +80,23 @@ pub const FACTOR_ROWS: Shader = shader!(
 pub const FACTOR_LANES: Shader = shader!(
     "factor/lanes",
     "factor.wgsl",
+    "common/tables.wgsl",
+    "common/step.wgsl",
+    "common/parts.wgsl",
+    "common/product.wgsl",
+    "common/rows_in_order.wgsl",
+    "common/product_step.wgsl",
+    "common/product_lanes.wgsl"
+);
+/// A gather and a factor in one, for GPUs; CPU drivers run the two by themselves.
+pub const EMBEDDING_TILED: Shader = shader!(
+    "embedding/tiled",
+    "embedding.wgsl",
+    "common/tables.wgsl",
     "common/step.wgsl",
     "common/product.wgsl",
     "common/product_step.wgsl",
-    "common/product_lanes.wgsl"
+    "common/product_tiled.wgsl"
 );
 /// Unique rows of the tables.
 pub const GATHER: Shader = shader!("gather", "gather.wgsl", "common/item.wgsl");
@@ -103,6 +127,7 @@ pub const GRAM_TILED: Shader = shader!(
     "gram/tiled",
     "gram.wgsl",
     "common/product.wgsl",
+    "common/rows_in_order.wgsl",
     "common/product_tiled.wgsl"
 );
 /// Gram matrices of the tables, for CPU drivers.
@@ -110,6 +135,7 @@ pub const GRAM_ROWS: Shader = shader!(
     "gram/rows",
     "gram.wgsl",
     "common/product.wgsl",
+    "common/rows_in_order.wgsl",
     "common/product_rows.wgsl"
 );
 /// Gram matrices of the tables, for CPU drivers with subgroups of eight.
@@ -117,17 +143,19 @@ pub const GRAM_LANES: Shader = shader!(
     "gram/lanes",
     "gram.wgsl",
     "common/product.wgsl",
+    "common/rows_in_order.wgsl",
     "common/product_lanes.wgsl"
 );
 
 /// Every shader, for the tests.
-pub const ALL: [Shader; 16] = [
+pub const ALL: [Shader; 17] = [
     LINEAR_TILED,
     LINEAR_ROWS,
     LINEAR_LANES,
     FACTOR_TILED,
     FACTOR_ROWS,
     FACTOR_LANES,
+    EMBEDDING_TILED,
     GATHER,
     POOL,
     INTERACTION_ITEMS,

@@ -39,11 +39,11 @@ impl Submission {
         uploads: &[Upload<'_>],
         program: &Program,
     ) -> Result<(), GpuError> {
-        for upload in uploads {
-            // Before anything is recorded: half a step must not be submitted.
-            buffers.range(upload.target, 0..upload.words.len())?;
+        let mut bytes = 0;
+        // Before anything is recorded: half a step must not be submitted.
+        for run in runs(buffers, uploads) {
+            bytes += run?.staged();
         }
-        let bytes = uploads.iter().map(|upload| aligned(upload.words)).sum();
         if self.steps == STEPS || (self.steps > 0 && !self.slots[self.current].has_room(bytes)) {
             self.flush(queue);
         }
@@ -53,9 +53,8 @@ impl Submission {
         let encoder = self
             .encoder
             .get_or_insert_with(|| device.create_command_encoder(&Default::default()));
-        for upload in uploads {
-            let target = buffers.range(upload.target, 0..upload.words.len())?;
-            self.slots[self.current].copy(encoder, target, upload.words)?;
+        for run in runs(buffers, uploads) {
+            self.slots[self.current].copy(encoder, buffers, run?)?;
         }
         program.encode(encoder);
         self.steps += 1;
@@ -100,7 +99,10 @@ impl Slot {
         }
         self.used = 0;
         if self.buffer.is_none() || !self.has_room(bytes) {
-            let size = (bytes * STEPS as u64).clamp(4096, STAGING_BYTES).max(bytes);
+            // The next steps' batches may be a little longer.
+            let size = ((bytes + bytes / 8) * STEPS as u64)
+                .clamp(4096, STAGING_BYTES)
+                .max(bytes);
             self.buffer = Some(device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("staging"),
                 size,
@@ -111,29 +113,75 @@ impl Slot {
         Ok(())
     }
 
-    fn copy(
-        &mut self,
-        encoder: &mut wgpu::CommandEncoder,
-        target: &wgpu::Buffer,
-        words: &[u32],
-    ) -> Result<(), GpuError> {
-        let Some(staging) = self.buffer.as_ref().filter(|_| !words.is_empty()) else {
+    fn copy(&mut self, encoder: &mut wgpu::CommandEncoder, buffers: &Buffers, run: Run<'_>) -> Result<(), GpuError> {
+        let Some(staging) = self.buffer.as_ref().filter(|_| run.end > run.start) else {
             return Ok(());
         };
-        let bytes: &[u8] = bytemuck::cast_slice(words);
-        let range = self.used..self.used + bytes.len() as u64;
-        let mapped = staging.get_mapped_range_mut(range.clone());
-        let mut mapped = mapped.map_err(|error| failed(error.to_string()))?;
-        mapped.copy_from_slice(bytes);
-        encoder.copy_buffer_to_buffer(staging, range.start, target, 0, bytes.len() as u64);
-        self.used += aligned(words);
+        let first = self.used;
+        for upload in run.uploads {
+            let bytes: &[u8] = bytemuck::cast_slice(upload.words);
+            let start = first + buffers.range(upload.target, 0..upload.words.len())?.offset - run.start;
+            let mapped = staging.get_mapped_range_mut(start..start + bytes.len() as u64);
+            let mut mapped = mapped.map_err(|error| failed(error.to_string()))?;
+            mapped.copy_from_slice(bytes);
+        }
+        encoder.copy_buffer_to_buffer(staging, first, run.target, run.start, run.end - run.start);
+        self.used += run.staged();
         Ok(())
     }
 }
 
-/// Bytes of an upload in the staging buffer; mapped ranges start at multiples of 8.
-fn aligned(words: &[u32]) -> u64 {
-    (words.len() as u64 * 4).next_multiple_of(16)
+/// Uploads that go in one copy: the bytes `start..end` of a buffer, with what happens to lie between them.
+struct Run<'a> {
+    target: &'a wgpu::Buffer,
+    start: u64,
+    end: u64,
+    uploads: &'a [Upload<'a>],
+}
+
+impl Run<'_> {
+    /// Bytes in the staging buffer; mapped ranges start at multiples of 8.
+    fn staged(&self) -> u64 {
+        (self.end - self.start).next_multiple_of(16)
+    }
+}
+
+/// Bytes that are copied for nothing rather than in a copy of their own.
+const GAP: u64 = 1 << 16;
+
+/// The uploads in runs: those that lie close behind one another in the same buffer.
+fn runs<'a>(buffers: &'a Buffers, mut rest: &'a [Upload<'a>]) -> impl Iterator<Item = Result<Run<'a>, GpuError>> {
+    let place = |upload: &Upload<'_>| {
+        let place = buffers.range(upload.target, 0..upload.words.len())?;
+        Ok((place.inner, place.offset, place.offset + upload.words.len() as u64 * 4))
+    };
+    std::iter::from_fn(move || {
+        let (first, _) = rest.split_first()?;
+        let (target, start, mut end) = match place(first) {
+            Ok(found) => found,
+            Err(error) => {
+                rest = &[];
+                return Some(Err(error));
+            }
+        };
+        let joins = |upload: &&Upload<'_>| match place(upload) {
+            Ok((inner, from, to)) if inner == target && from >= end && from - end <= GAP => {
+                end = to;
+                true
+            }
+            // What cannot be placed fails when it is first of a run.
+            _ => false,
+        };
+        let count = 1 + rest[1..].iter().take_while(joins).count();
+        let (uploads, behind) = rest.split_at(count);
+        rest = behind;
+        Some(Ok(Run {
+            target,
+            start,
+            end,
+            uploads,
+        }))
+    })
 }
 
 fn failed(reason: String) -> GpuError {

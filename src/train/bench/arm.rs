@@ -61,13 +61,13 @@ impl Arm {
             empty: Batch::new(batch_size, architecture.num_dense_features, &layout, capacity),
             layout,
         };
-        let program = engine.compile(step.operations.clone())?;
+        let program = engine.compile(step.operations)?;
         let arm = Self {
             setup: setup.clone(),
             block: 1,
             buffers: step.batch,
             losses: step.losses,
-            operations: program.operations().map_or(step.operations, <[Operation]>::to_vec),
+            operations: program.operations().to_vec(),
             program,
             architecture,
             engine,

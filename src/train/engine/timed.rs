@@ -79,7 +79,7 @@ impl Engine {
                 });
                 Ok(Some(seconds))
             }
-            (Self::Gpu(gpu), Program::Gpu(program)) => Ok(gpu.timed(&uploads(buffers, batch), program)?),
+            (Self::Gpu(gpu), Program::Gpu(_, program)) => Ok(gpu.timed(&uploads(buffers, batch), program)?),
             _ => Err(EngineError::OtherBackend),
         }
     }

@@ -1,0 +1,11 @@
+
+// ---- common/rows_in_order.wgsl ---------------------------------------------------------------------------------------
+// Where the rows of a product's left matrix and of its result lie: one behind the other. (shaders/embedding.wgsl has others.)
+
+fn left_row(p: Product, row: u32) -> u32 {
+    return p.left + row * p.left4;
+}
+
+fn result_row(p: Product, row: u32) -> u32 {
+    return p.result + row * p.result4;
+}
