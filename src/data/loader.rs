@@ -1,7 +1,14 @@
 //! Prepared examples → batches: each batch's row numbers sorted once per table into unique rows and their uses
 //! (docs/architecture.md, "A batch"). Everything is in an order that depends on the data alone.
+//!
+//! Examples lie column by column and come in a shuffled order: a batch goes through them column by column, so that the
+//! pages of one are enough for many reads, and no read waits for another.
+
+mod keys;
+mod number;
 
 use crate::data::examples::Examples;
+use keys::Keys;
 
 /// Where the tables lie behind one another, and where the shards begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,10 +47,41 @@ pub struct Batch {
     pub use_offsets: Vec<u32>,
     /// (capacity).
     pub uses: Vec<u32>,
-    /// Scratch: (row, entry) of one table, to sort.
-    keys: Vec<u64>,
-    /// Scratch: the bag of each entry.
-    entry_bag: Vec<u32>,
+}
+
+/// What filling a batch needs besides: one for all the batches that a thread fills.
+#[derive(Debug)]
+pub struct Scratch {
+    /// The examples.
+    rows: Vec<usize>,
+    /// (M, B): the dense features as they come.
+    dense: Vec<f32>,
+    /// The entries of one table: their rows, the same sorted, the bag of each.
+    entries: Vec<u32>,
+    keys: Keys,
+    bags: Vec<u32>,
+    /// The place of an entry's row among the unique rows: of one table, or (F, B) of all where every bag has one entry.
+    places: Vec<u32>,
+}
+
+impl Scratch {
+    /// For batches of `batch_size` examples, `dense` numbers and at most `capacity` entries.
+    fn new(batch_size: usize, dense: usize, capacity: usize) -> Self {
+        Self {
+            rows: Vec::with_capacity(batch_size),
+            dense: vec![0.0; dense],
+            entries: Vec::with_capacity(capacity),
+            keys: Keys::new(capacity),
+            bags: Vec::with_capacity(capacity),
+            places: vec![0; capacity],
+        }
+    }
+
+    /// Its bytes for [`Batch::new`]'s sizes, before there is one.
+    pub fn bytes(batch_size: usize, num_dense: usize, capacity: usize) -> u64 {
+        let examples = batch_size * (size_of::<usize>() + 4 * num_dense.next_multiple_of(4));
+        (examples + 12 * capacity) as u64 + Keys::bytes(capacity)
+    }
 }
 
 /// A batch needs more room than its buffers have.
@@ -86,9 +124,12 @@ impl Batch {
             bag_entries: vec![0; capacity],
             use_offsets: vec![0; capacity + 1],
             uses: vec![0; capacity],
-            keys: Vec::with_capacity(capacity),
-            entry_bag: vec![0; capacity],
         }
+    }
+
+    /// What filling batches of this size needs besides.
+    pub fn scratch(&self) -> Scratch {
+        Scratch::new(self.label.len(), self.dense.len(), self.uses.len())
     }
 
     /// Bytes of an empty batch of that size, before there is one.
@@ -96,21 +137,35 @@ impl Batch {
         let bags = batch_size * (layout.base.len() - 1);
         let fixed =
             batch_size * (num_dense.next_multiple_of(4) + 1) + bags + layout.base.len() + layout.shard_first.len();
-        // Scalars, counts and the ends of three lists; six lists of words, and the keys of two words each.
-        4 * (fixed + 11 + 8 * capacity) as u64
+        // Scalars, counts and the ends of three lists; five lists of words.
+        4 * (fixed + 11 + 5 * capacity) as u64
     }
 
     /// Fills the batch with the examples `rows`, in their order; fewer than the batch size are padded with zero dense rows
-    /// and empty bags.
+    /// and empty bags. Of many batches, [`Batch::fill_with`] fills each without allocating.
     pub fn fill(
         &mut self,
         examples: &Examples,
         rows: impl ExactSizeIterator<Item = usize>,
         layout: &RowLayout,
     ) -> Result<(), LoaderError> {
-        self.counts[0] = rows.len() as u32;
-        self.copy_examples(examples, rows, layout)?;
-        self.number_unique_rows(layout);
+        let mut scratch = self.scratch();
+        self.fill_with(examples, rows, layout, &mut scratch)
+    }
+
+    /// [`Batch::fill`] with scratch memory that is at hand.
+    pub fn fill_with(
+        &mut self,
+        examples: &Examples,
+        rows: impl ExactSizeIterator<Item = usize>,
+        layout: &RowLayout,
+        scratch: &mut Scratch,
+    ) -> Result<(), LoaderError> {
+        scratch.rows.clear();
+        scratch.rows.extend(rows);
+        self.counts[0] = scratch.rows.len() as u32;
+        self.fill_dense(examples, scratch);
+        self.fill_bags(examples, layout, scratch)?;
         let unique = self.counts[1] as usize;
         for (start, &first) in self.shard_start.iter_mut().zip(&layout.shard_first) {
             *start = self.unique_rows[..unique].partition_point(|&row| (row as usize) < first) as u32;
@@ -121,84 +176,35 @@ impl Batch {
         Ok(())
     }
 
-    /// Labels, dense features and bags; `bag_entries` holds global rows for now.
-    fn copy_examples(
-        &mut self,
-        examples: &Examples,
-        rows: impl ExactSizeIterator<Item = usize>,
-        layout: &RowLayout,
-    ) -> Result<(), LoaderError> {
-        let (batch_size, count, num_tables) = (self.label.len(), rows.len(), layout.base.len() - 1);
-        let num_dense = examples.num_dense();
-        let stride = self.dense.len() / batch_size;
-        let mut entries = 0;
-        for (b, row) in rows.enumerate() {
-            self.label[b] = examples.label(row);
-            for (column, value) in self.dense[b * stride..b * stride + num_dense].iter_mut().enumerate() {
-                *value = examples.dense(row, column);
-            }
-            for feature in 0..num_tables {
-                let bag = examples.bag(row, feature);
-                let num_embeddings = layout.base[feature + 1] - layout.base[feature];
-                let i = b * num_tables + feature;
-                self.bag_offsets[i] = entries as u32;
-                if entries + bag.len() > self.bag_entries.len() {
-                    let capacity = self.bag_entries.len();
-                    return Err(LoaderError::Capacity { capacity });
-                }
-                for &row in bag {
-                    if row as usize >= num_embeddings {
-                        return Err(LoaderError::Row {
-                            feature,
-                            row,
-                            num_embeddings,
-                        });
-                    }
-                    self.bag_entries[entries] = layout.base[feature] as u32 + row;
-                    self.entry_bag[entries] = i as u32;
-                    entries += 1;
-                }
-            }
+    /// Labels and dense features.
+    fn fill_dense(&mut self, examples: &Examples, scratch: &mut Scratch) {
+        let (count, stride) = (scratch.rows.len(), self.dense.len() / self.label.len());
+        examples.labels().gather(&scratch.rows, &mut self.label[..count]);
+        let columns = examples.dense_columns();
+        for (column, values) in columns.iter().zip(scratch.dense.chunks_exact_mut(count.max(1))) {
+            column.gather(&scratch.rows, values);
         }
+        interleave(&scratch.dense[..columns.len() * count], count, &mut self.dense, stride);
         self.label[count..].fill(0.0);
         self.dense[count * stride..].fill(0.0);
-        self.bag_offsets[count * num_tables..].fill(entries as u32);
-        Ok(())
     }
+}
 
-    /// Sorts each table's entries by row, numbers the unique rows, and lists every row's uses in ascending order of bags.
-    fn number_unique_rows(&mut self, layout: &RowLayout) {
-        let num_tables = layout.base.len() - 1;
-        let bags = self.bag_offsets.len() - 1;
-        let (mut unique, mut uses) = (0, 0);
-        for table in 0..num_tables {
-            self.table_start[table] = unique as u32;
-            self.keys.clear();
-            for bag in (table..bags).step_by(num_tables) {
-                for entry in self.bag_offsets[bag]..self.bag_offsets[bag + 1] {
-                    let row = self.bag_entries[entry as usize];
-                    self.keys.push((u64::from(row) << 32) | u64::from(entry));
-                }
-            }
-            self.keys.sort_unstable(); // the keys are distinct: the order is total
-            let mut last = None;
-            for &key in &self.keys {
-                let (row, entry) = ((key >> 32) as u32, (key & 0xffff_ffff) as usize);
-                if last != Some(row) {
-                    self.unique_rows[unique] = row;
-                    self.unique_table[unique] = table as u32;
-                    self.use_offsets[unique] = uses as u32;
-                    unique += 1;
-                    last = Some(row);
-                }
-                self.bag_entries[entry] = unique as u32 - 1;
-                self.uses[uses] = self.entry_bag[entry];
-                uses += 1;
+/// Examples whose lines of a block of columns fit into the nearest cache.
+const BLOCK: usize = 16;
+
+/// Columns of `count` values → rows `stride` apart.
+fn interleave<T: Copy>(columns: &[T], count: usize, rows: &mut [T], stride: usize) {
+    if columns.is_empty() {
+        return;
+    }
+    for (block, rows) in rows[..count * stride].chunks_mut(BLOCK * stride).enumerate() {
+        for (place, column) in columns.chunks_exact(count).enumerate() {
+            let places = rows.iter_mut().skip(place).step_by(stride);
+            for (to, &value) in places.zip(&column[block * BLOCK..]) {
+                *to = value;
             }
         }
-        self.table_start[num_tables] = unique as u32;
-        self.use_offsets[unique] = uses as u32;
-        self.counts[1] = unique as u32;
     }
 }
 
@@ -212,82 +218,27 @@ impl Batch {
             &self.bag_offsets,
             &self.use_offsets,
         ];
-        let rows = [
-            &self.unique_rows,
-            &self.unique_table,
-            &self.bag_entries,
-            &self.uses,
-            &self.entry_bag,
-        ];
+        let rows = [&self.unique_rows, &self.unique_table, &self.bag_entries, &self.uses];
         let ints: usize = starts.iter().chain(&rows).map(|list| list.len()).sum();
         let floats = self.dense.len() + self.label.len() + self.scalars.len() + self.counts.len();
-        4 * (floats + ints + 2 * self.keys.capacity()) as u64
+        4 * (floats + ints) as u64
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Two examples, two tables of 5 and 3 rows; the second feature is a bag.
-    fn batch() -> Batch {
-        let bags = vec![(vec![0, 1, 2], vec![4, 4]), (vec![0, 3, 3], vec![2, 0, 2])];
-        let examples = Examples::from_memory(vec![1.0, 0.0], vec![vec![0.5, 0.25]], bags).unwrap();
-        let layout = RowLayout {
-            base: vec![0, 5, 8],
-            shard_first: vec![0, 4, 6],
-        };
-        let mut batch = Batch::new(3, 1, &layout, 16);
-        batch.fill(&examples, 0..2, &layout).unwrap();
-        batch
-    }
-
-    #[test]
-    fn rows_are_numbered_once_and_know_their_uses() {
-        let batch = batch();
-        assert_eq!(batch.counts, [2, 3, 0, 0]);
-        assert_eq!(batch.unique_rows[..3], [4, 5, 7]);
-        assert_eq!(batch.unique_table[..3], [0, 1, 1]);
-        assert_eq!(batch.table_start, [0, 1, 3]);
-        assert_eq!(batch.use_offsets[..4], [0, 2, 3, 5]);
-        assert_eq!(batch.uses[..5], [0, 2, 1, 1, 1]); // bags b·F+f: row 4 by bags 0 and 2; the bag of three by itself
-        assert_eq!(batch.bag_offsets, [0, 1, 4, 5, 5, 5, 5]); // the second example's bag and the padded example are empty
-        assert_eq!(batch.bag_entries[..5], [0, 2, 1, 2, 0]);
-    }
-
-    #[test]
-    fn shards_split_the_unique_rows() {
-        assert_eq!(batch().shard_start, [0, 0, 2, 3]);
-    }
-
-    #[test]
-    fn what_a_longer_batch_left_behind_is_gone() {
-        let bags = vec![(vec![0, 1], vec![1]), (vec![0, 0], vec![])];
-        let examples = Examples::from_memory(vec![1.0], vec![vec![3.0]], bags).unwrap();
-        let layout = RowLayout {
-            base: vec![0, 5, 8],
-            shard_first: vec![0],
-        };
-        let mut reused = Batch::new(3, 1, &layout, 16);
-        let mut other = batch();
-        other.shard_start = vec![0, 0];
-        other.fill(&examples, 0..1, &layout).unwrap();
-        reused.fill(&examples, 0..1, &layout).unwrap();
-        assert_eq!((other.dense, other.label), (reused.dense, reused.label));
-        assert_eq!(
-            (other.bag_offsets, other.table_start),
-            (reused.bag_offsets, reused.table_start)
-        );
-    }
-
-    #[test]
-    fn a_row_beyond_its_table_is_an_error() {
-        let examples = Examples::from_memory(vec![1.0], vec![], vec![(vec![0, 1], vec![9])]).unwrap();
-        let layout = RowLayout {
-            base: vec![0, 5],
-            shard_first: vec![0],
-        };
-        let error = Batch::new(1, 0, &layout, 4).fill(&examples, 0..1, &layout).unwrap_err();
-        assert!(matches!(error, LoaderError::Row { row: 9, .. }));
+impl Scratch {
+    /// Bytes of its lists.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        let words = [
+            self.entries.capacity(),
+            self.bags.capacity(),
+            self.places.len(),
+            self.dense.len(),
+        ];
+        let words = 4 * words.iter().sum::<usize>() + size_of::<usize>() * self.rows.capacity();
+        words as u64 + self.keys.held_bytes()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use super::step;
 use crate::backend::Matrix;
 use crate::data::dataset::Dataset;
 use crate::data::examples::Examples;
-use crate::data::loader::{Batch, RowLayout};
+use crate::data::loader::{Batch, RowLayout, Scratch};
 use crate::data::schema::Split;
 use crate::model::Architecture;
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,7 @@ pub struct Evaluator {
     program: Program,
     layout: RowLayout,
     batch: Batch,
+    scratch: Scratch,
     /// Uses of each row in the training split, a list a table.
     frequencies: Vec<Vec<u64>>,
 }
@@ -62,6 +63,7 @@ impl Evaluator {
         Ok(Self {
             program,
             layout,
+            scratch: batch.scratch(),
             batch,
             frequencies: frequencies.collect::<Result<_, _>>()?,
             buffers: step.batch,
@@ -88,7 +90,7 @@ impl Evaluator {
         for first in (0..examples.len()).step_by(BATCH_SIZE) {
             let rows = first..(first + BATCH_SIZE).min(examples.len());
             let count = rows.len();
-            self.batch.fill(examples, rows, &self.layout)?;
+            self.batch.fill_with(examples, rows, &self.layout, &mut self.scratch)?;
             engine.enqueue(&self.buffers, &self.batch, &self.program)?;
             let padded = engine.read(self.logit.buffer, 0..count * stride)?;
             logits.extend(padded.iter().step_by(stride));

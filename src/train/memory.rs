@@ -1,13 +1,13 @@
 //! What a model needs of memory, counted before anything is allocated, and what the machine has.
 
-use super::batches::BATCHES;
+use super::batches;
 use super::engine::Engine;
 use super::evaluate;
 use super::parameters::{Named, Parameters};
 use super::step;
 use crate::backend::Allocate;
 use crate::backend::count::Counting;
-use crate::data::loader::Batch;
+use crate::data::loader::{Batch, Scratch};
 use crate::model::Architecture;
 use crate::model::config::{Config, Loss, Order, Rule};
 use serde::Serialize;
@@ -46,8 +46,8 @@ pub struct TooMuch {
 }
 
 impl Needs {
-    /// Runs the allocating code of a model and its step over a memory that only counts.
-    pub fn of(config: &Config, architecture: &Architecture, max_shard_elements: usize) -> Self {
+    /// Runs the allocating code of a model and its step over a memory that only counts; so many threads prepare batches.
+    pub fn of(config: &Config, architecture: &Architecture, max_shard_elements: usize, threads: usize) -> Self {
         let mut memory = Counting::with_shards(max_shard_elements);
         let Ok(parameters) = Parameters::allocate(architecture, &config.optimizer, &mut memory);
         let before = memory.bytes();
@@ -55,26 +55,28 @@ impl Needs {
         let Ok(step) = step::build(architecture, &parameters, batch_size, Some(Loss::Bce), &mut memory);
         let tables = bytes(parameters.named.iter().filter(|named| is_table(named)));
         let all = bytes(parameters.named.iter());
-        let capacity = step.batch.sparse.capacity;
-        let batch = Batch::bytes(
-            batch_size,
-            architecture.num_dense_features,
-            &parameters.row_layout(),
-            capacity,
-        );
+        let (capacity, num_dense) = (step.batch.sparse.capacity, architecture.num_dense_features);
+        let batch = Batch::bytes(batch_size, num_dense, &parameters.row_layout(), capacity);
+        let scratch = Scratch::bytes(batch_size, num_dense, capacity);
         Self {
             tables,
             mlps: all - tables,
             optimizer: before - all,
             activations: memory.bytes() - before,
-            batches: BATCHES as u64 * batch,
+            batches: batches::batches(threads) as u64 * batch + threads as u64 * scratch,
             ..Self::default()
         }
     }
 
     /// Of a whole run on `examples` examples: with the order of the examples, the evaluation and the checkpoint.
-    pub fn of_run(config: &Config, architecture: &Architecture, examples: u64, max_shard_elements: usize) -> Self {
-        let mut needs = Self::of(config, architecture, max_shard_elements);
+    pub fn of_run(
+        config: &Config,
+        architecture: &Architecture,
+        examples: u64,
+        max_shard_elements: usize,
+        threads: usize,
+    ) -> Self {
+        let mut needs = Self::of(config, architecture, max_shard_elements, threads);
         let mut memory = Counting::with_shards(max_shard_elements);
         let Ok(parameters) = Parameters::allocate(architecture, &config.optimizer, &mut memory);
         let before = memory.bytes();
@@ -82,7 +84,7 @@ impl Needs {
         needs.evaluation = memory.bytes() - before;
         needs.frequencies = 8 * architecture.total_rows() as u64;
         if config.training.order == Order::Shuffled {
-            needs.batches += 4 * examples;
+            needs.batches += batches::orders(threads) as u64 * 4 * examples;
         }
         let tensors = architecture.parameters();
         let largest = tensors
@@ -247,7 +249,13 @@ pub(super) fn require(
     examples: u64,
     engine: &Engine,
 ) -> Result<Needs, TooMuch> {
-    let needs = Needs::of_run(config, architecture, examples, engine.max_shard_elements());
+    let needs = Needs::of_run(
+        config,
+        architecture,
+        examples,
+        engine.max_shard_elements(),
+        engine.loader_threads(),
+    );
     let fewer_rows = "`mlet prepare` with --max-rows-per-table or --min-count";
     needs.check(needs.here(engine), available(), config, fewer_rows)?;
     Ok(needs)

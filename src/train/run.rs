@@ -201,7 +201,7 @@ impl<'a> Run<'a> {
         Ok(Outcome::Finished(Box::new(summary)))
     }
 
-    /// Runs the steps; batches are prepared ahead on a thread of their own. Returns the number of steps done.
+    /// Runs the steps; batches are prepared ahead on threads of their own. Returns the number of steps done.
     fn steps(
         &mut self,
         examples: &Examples,
@@ -214,26 +214,35 @@ impl<'a> Run<'a> {
             .model
             .empty_batch(config.training.batch_size, self.batch.sparse.capacity);
         let layout = self.model.parameters.row_layout();
-        batches::ahead(config, examples, &layout, &empty, steps, |prepared, steps_left| {
-            let Prepared { step, batch, .. } = &prepared;
-            let done = step + 1;
-            self.take_step(batch, done, log)?;
-            log.count(batch.counts[0]);
-            self.look(log, done)?;
-            observer.step(done);
-            let stopping = stop.load(Ordering::Relaxed);
-            if done % config.training.log_every == 0 || done == self.end || stopping {
-                let metric = self.log_line(log, done, f64::from(batch.scalars[0]))?;
-                observer.metric(&metric);
-            } else if log.pending() == LOSS_SLOTS {
-                self.collect_losses(log, done)?;
-            }
-            let every = config.training.checkpoint_every;
-            if every > 0 && done % every == 0 && steps_left {
-                self.write_checkpoint(done)?;
-            }
-            Ok((prepared, !stopping))
-        })
+        let threads = self.engine.loader_threads();
+        batches::ahead(
+            config,
+            examples,
+            &layout,
+            &empty,
+            steps,
+            threads,
+            |prepared, steps_left| {
+                let Prepared { step, batch, .. } = &prepared;
+                let done = step + 1;
+                self.take_step(batch, done, log)?;
+                log.count(batch.counts[0]);
+                self.look(log, done)?;
+                observer.step(done);
+                let stopping = stop.load(Ordering::Relaxed);
+                if done % config.training.log_every == 0 || done == self.end || stopping {
+                    let metric = self.log_line(log, done, f64::from(batch.scalars[0]))?;
+                    observer.metric(&metric);
+                } else if log.pending() == LOSS_SLOTS {
+                    self.collect_losses(log, done)?;
+                }
+                let every = config.training.checkpoint_every;
+                if every > 0 && done % every == 0 && steps_left {
+                    self.write_checkpoint(done)?;
+                }
+                Ok((prepared, !stopping))
+            },
+        )
     }
 
     /// Runs the step that makes `done` steps, with a look at the singular values before and after where one is due.

@@ -1,6 +1,7 @@
 //! The examples of one split: random access over a mapped file.
 
 mod batch;
+mod column;
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,8 @@ use super::arrow_file;
 use super::dataset::DatasetError;
 use super::schema::Schema;
 use batch::{Bags, Batch, check_columns};
+use column::Columns;
+pub use column::{BagColumn, Column, ListColumn};
 
 /// log₂ of [`BATCH_ROWS`].
 const BATCH_SHIFT: u32 = 16;
@@ -26,9 +29,9 @@ pub const BATCH_ROWS: usize = 1 << BATCH_SHIFT;
 pub struct Examples {
     path: PathBuf,
     len: usize,
-    num_dense: usize,
-    num_features: usize,
     batches: Vec<Batch>,
+    /// The same, column by column.
+    columns: Columns,
 }
 
 impl Examples {
@@ -50,18 +53,13 @@ impl Examples {
                 message,
             });
         }
-        let batches: Result<_, _> = file
+        let batches: Result<Vec<Batch>, _> = file
             .batches
             .iter()
             .map(|batch| Batch::new(path, batch, schema))
             .collect();
-        let examples = Examples {
-            path: path.to_owned(),
-            len: counts.iter().sum(),
-            num_dense: schema.dense.len(),
-            num_features: schema.categorical.len(),
-            batches: batches?,
-        };
+        let shape = [schema.dense.len(), schema.categorical.len()];
+        let examples = Self::new(path.to_owned(), counts.iter().sum(), shape, batches?);
         examples.check(schema)?;
         Ok(examples)
     }
@@ -100,7 +98,7 @@ impl Examples {
                 )));
             }
         }
-        let (num_dense, num_features) = (dense.len(), bags.len());
+        let shape = [dense.len(), bags.len()];
         let labels = ScalarBuffer::from(labels);
         let dense: Vec<_> = dense.into_iter().map(ScalarBuffer::from).collect();
         let bags: Vec<(ScalarBuffer<i32>, ScalarBuffer<u32>)> = bags
@@ -121,13 +119,7 @@ impl Examples {
                     .collect(),
             }
         });
-        Ok(Examples {
-            batches: batches.collect(),
-            path,
-            len,
-            num_dense,
-            num_features,
-        })
+        Ok(Self::new(path, len, shape, batches.collect()))
     }
 
     /// Examples from columns in memory, every category a plain one: `labels` (B), `dense` M columns and `rows` F columns of B
@@ -144,7 +136,7 @@ impl Examples {
                 message: format!("a column has {wrong} values for {len} labels"),
             });
         }
-        let (num_dense, num_features) = (dense.len(), rows.len());
+        let shape = [dense.len(), rows.len()];
         let labels = ScalarBuffer::from(labels);
         let dense: Vec<_> = dense.into_iter().map(ScalarBuffer::from).collect();
         let rows: Vec<_> = rows.into_iter().map(ScalarBuffer::from).collect();
@@ -159,13 +151,16 @@ impl Examples {
                     .collect(),
             }
         });
-        Ok(Examples {
-            batches: batches.collect(),
-            path: PathBuf::from("(memory)"),
+        Ok(Self::new(PathBuf::from("(memory)"), len, shape, batches.collect()))
+    }
+
+    fn new(path: PathBuf, len: usize, [num_dense, num_features]: [usize; 2], batches: Vec<Batch>) -> Examples {
+        Examples {
+            path,
             len,
-            num_dense,
-            num_features,
-        })
+            columns: Columns::new(&batches, num_dense, num_features),
+            batches,
+        }
     }
 
     /// Number of examples.
@@ -180,12 +175,27 @@ impl Examples {
 
     /// Number of dense features, M.
     pub fn num_dense(&self) -> usize {
-        self.num_dense
+        self.columns.dense.len()
     }
 
     /// Number of categorical features, F.
     pub fn num_features(&self) -> usize {
-        self.num_features
+        self.columns.bags.len()
+    }
+
+    /// The labels: 0 or 1.
+    pub fn labels(&self) -> &Column<f32> {
+        &self.columns.labels
+    }
+
+    /// The dense columns.
+    pub fn dense_columns(&self) -> &[Column<f32>] {
+        &self.columns.dense
+    }
+
+    /// The categorical columns.
+    pub fn bag_columns(&self) -> &[BagColumn] {
+        &self.columns.bags
     }
 
     /// The label of an example: 0 or 1.
@@ -194,27 +204,27 @@ impl Examples {
     /// As all accessors: if `row ≥ len()`.
     #[inline]
     pub fn label(&self, row: usize) -> f32 {
-        let (batch, index) = self.locate(row);
-        batch.labels[index]
+        self.columns.labels.get(row)
     }
 
     /// A dense value of an example.
     #[inline]
     pub fn dense(&self, row: usize, column: usize) -> f32 {
-        let (batch, index) = self.locate(row);
-        batch.dense[column][index]
+        self.columns.dense[column].get(row)
     }
 
     /// The bag of an example: rows of the feature's table. A plain category is a bag of length one.
     #[inline]
     pub fn bag(&self, row: usize, feature: usize) -> &[u32] {
-        let (batch, index) = self.locate(row);
-        batch.bags[feature].bag(index)
+        self.columns.bags[feature].bag(row)
     }
 
-    #[inline]
-    fn locate(&self, row: usize) -> (&Batch, usize) {
-        (&self.batches[row >> BATCH_SHIFT], row & (BATCH_ROWS - 1))
+    /// Its features and behind them those of as many other examples.
+    #[cfg(test)]
+    pub(crate) fn beside(mut self, other: &Examples) -> Examples {
+        assert_eq!(self.len, other.len);
+        self.columns.bags.extend_from_slice(&other.columns.bags);
+        self
     }
 
     /// Scans every value once: labels are 0 or 1, dense values finite, row numbers below `num_embeddings`, bags no
@@ -223,11 +233,11 @@ impl Examples {
     /// # Errors
     /// The first value in file order that is none of this, with its row and column.
     pub fn check(&self, schema: &Schema) -> Result<(), DatasetError> {
-        if self.num_dense != schema.dense.len() || self.num_features != schema.categorical.len() {
+        if self.num_dense() != schema.dense.len() || self.num_features() != schema.categorical.len() {
             let message = format!(
                 "{} dense and {} categorical columns where the schema has {} and {}",
-                self.num_dense,
-                self.num_features,
+                self.num_dense(),
+                self.num_features(),
                 schema.dense.len(),
                 schema.categorical.len()
             );

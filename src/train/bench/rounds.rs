@@ -149,7 +149,12 @@ fn needs(
     for setup in setups {
         let architecture = setup.architecture()?;
         let engine = Engine::open(&setup.config.device, setup.config.threads)?;
-        let needs = Needs::of(&setup.config, &architecture, engine.max_shard_elements());
+        let needs = Needs::of(
+            &setup.config,
+            &architecture,
+            engine.max_shard_elements(),
+            engine.loader_threads(),
+        );
         observer.needs(setup, &needs);
         sum = sum.plus(&needs);
         bytes += needs.here(&engine);
@@ -170,16 +175,22 @@ fn gather(
 ) -> Result<Vec<Around>, TrainError> {
     let configs: Vec<_> = arms.iter().map(|(arm, _)| arm.setup.config.clone()).collect();
     std::thread::scope(|scope| {
-        let loaders = configs.iter().zip(sources).map(|(config, source)| {
-            Ahead::start(
-                scope,
-                config,
-                &source.examples,
-                &source.layout,
-                &source.empty,
-                0..u64::MAX,
-            )
-        });
+        let threads: Vec<usize> = arms.iter().map(|(arm, _)| arm.engine.loader_threads()).collect();
+        let loaders = configs
+            .iter()
+            .zip(sources)
+            .zip(threads)
+            .map(|((config, source), threads)| {
+                Ahead::start(
+                    scope,
+                    config,
+                    &source.examples,
+                    &source.layout,
+                    &source.empty,
+                    0..u64::MAX,
+                    threads,
+                )
+            });
         let loaders: Vec<Ahead> = loaders.collect();
         let mut repeated = Vec::new();
         let mut blocks = Vec::new();

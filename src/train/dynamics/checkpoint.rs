@@ -173,7 +173,7 @@ fn next_batch(
     let empty = model.empty_batch(config.training.batch_size, capacity);
     let mut batch = empty.clone();
     let layout = model.parameters.row_layout();
-    batches::ahead(config, examples, &layout, &empty, done..done + 1, |prepared, _| {
+    batches::ahead(config, examples, &layout, &empty, done..done + 1, 1, |prepared, _| {
         batch = prepared.batch.clone();
         Ok((prepared, false))
     })?;

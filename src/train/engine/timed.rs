@@ -8,6 +8,7 @@ use crate::train::parameters::Region;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
+use std::num::NonZero;
 use std::time::Instant;
 
 /// Elements of the pieces in which a GPU's tables are filled.
@@ -97,6 +98,16 @@ impl Engine {
         match self {
             Self::Cpu(_) => true,
             Self::Gpu(gpu) => gpu.description().kind == crate::backend::gpu::Kind::Software,
+        }
+    }
+
+    /// Threads that prepare batches: one where the steps need the processors themselves; beside a GPU half of them, at most
+    /// eight.
+    pub fn loader_threads(&self) -> usize {
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        match self.in_host_memory() {
+            true => 1,
+            false => (processors / 2).clamp(1, 8),
         }
     }
 

@@ -24,9 +24,9 @@ fn model(rule: Rule, inner_dim: Option<usize>) -> (Config, Architecture) {
 #[test]
 fn what_is_counted_is_what_is_allocated() {
     for rule in [Rule::Sgd, Rule::Adagrad, Rule::RowwiseAdagrad] {
-        for (inner_dim, shards) in [(None, usize::MAX), (Some(9), usize::MAX), (Some(9), 64)] {
+        for (inner_dim, shards, threads) in [(None, usize::MAX, 1), (Some(9), usize::MAX, 1), (Some(9), 64, 3)] {
             let (config, architecture) = model(rule, inner_dim);
-            let needs = Needs::of_run(&config, &architecture, 0, shards);
+            let needs = Needs::of_run(&config, &architecture, 0, shards, threads);
             let mut memory = Memory::<f32>::with_shards(shards);
             let Ok(parameters) = Parameters::allocate(&architecture, &config.optimizer, &mut memory);
             assert_eq!(needs.tables + needs.mlps + needs.optimizer, memory.bytes());
@@ -34,7 +34,9 @@ fn what_is_counted_is_what_is_allocated() {
             let Ok(_) = step::build(&architecture, &parameters, evaluate::BATCH_SIZE, None, &mut memory);
             assert_eq!(needs.on_device(), memory.bytes(), "{rule:?} {inner_dim:?} {shards}");
             let batch = Batch::new(7, 3, &parameters.row_layout(), step.batch.sparse.capacity);
-            assert_eq!(needs.batches, BATCHES as u64 * batch.held_bytes());
+            let scratch = batch.scratch().held_bytes();
+            let expected = batches::batches(threads) as u64 * batch.held_bytes() + threads as u64 * scratch;
+            assert_eq!(needs.batches, expected);
         }
     }
 }
@@ -43,7 +45,7 @@ fn what_is_counted_is_what_is_allocated() {
 #[test]
 fn tables_are_counted_with_their_padding() {
     let (config, architecture) = model(Rule::RowwiseAdagrad, Some(9));
-    let needs = Needs::of(&config, &architecture, usize::MAX);
+    let needs = Needs::of(&config, &architecture, usize::MAX, 1);
     assert_eq!(needs.tables, 4 * (103 * 12 + 2 * 9 * 8));
     // (6, 3), (5, 6), (9, 5 + 3), (1, 9) and their biases.
     let mlps = 4 * ((6 * 4 + 8) + (5 * 8 + 8) + (9 * 8 + 12) + (12 + 4));
@@ -54,7 +56,7 @@ fn tables_are_counted_with_their_padding() {
 #[test]
 fn too_much_is_refused_with_what_to_change() {
     let (config, architecture) = model(Rule::Adagrad, Some(9));
-    let needs = Needs::of(&config, &architecture, usize::MAX);
+    let needs = Needs::of(&config, &architecture, usize::MAX, 1);
     let check = |available| needs.check(needs.total(), available, &config, "--cap N");
     assert_eq!(check(None), Ok(()));
     assert_eq!(check(Some(needs.total())), Ok(()));
@@ -74,7 +76,7 @@ fn too_much_is_refused_with_what_to_change() {
         architecture.tables[0].num_embeddings = 1_000_000;
         (config, architecture)
     };
-    let needs = Needs::of(&config, &architecture, usize::MAX);
+    let needs = Needs::of(&config, &architecture, usize::MAX, 1);
     let said = needs
         .check(needs.total(), Some(0), &config, "--cap N")
         .unwrap_err()
