@@ -28,16 +28,16 @@ impl Keys {
         (16 * capacity + (4 << DIGIT)) as u64
     }
 
-    /// Sorts `rows`, which are at most `greatest`, and gives each with its place in them, in ascending order.
+    /// Sorts `rows`, which are below `bound`, and gives each with its place in them, in ascending order.
     ///
     /// The places ascend already, so digits of the row alone are sorted by, the lowest first, each pass keeping the order of
     /// what is equal. A digit has as many values as there are rows, about: its counters cost as much as they.
-    pub fn sort(&mut self, rows: &[u32], greatest: u32) -> impl ExactSizeIterator<Item = (u32, usize)> {
+    pub fn sort(&mut self, rows: &[u32], bound: usize) -> impl ExactSizeIterator<Item = (u32, usize)> {
         self.list.clear();
         let places = rows.iter().zip(0u64..);
         self.list
             .extend(places.map(|(&row, place)| u64::from(row) << 32 | place));
-        let bits = u32::BITS - greatest.leading_zeros();
+        let bits = usize::BITS - bound.saturating_sub(1).leading_zeros();
         let passes = bits.div_ceil(rows.len().max(2).ilog2().min(DIGIT));
         let digit = bits.div_ceil(passes.max(1));
         for pass in 0..passes {

@@ -2,6 +2,7 @@
 
 use super::{Batch, LoaderError, RowLayout, Scratch, interleave};
 use crate::data::examples::{BagColumn, Examples};
+use std::ops::Range;
 
 impl Batch {
     /// The bags of the examples in `scratch`, feature by feature.
@@ -12,38 +13,31 @@ impl Batch {
         scratch: &mut Scratch,
     ) -> Result<(), LoaderError> {
         let (columns, count) = (examples.bag_columns(), scratch.rows.len());
+        let num_tables = columns.len();
         let plain = columns.iter().all(BagColumn::is_plain);
         self.lay_out(columns, plain, &scratch.rows)?;
         (self.counts[1], self.use_offsets[0]) = (0, 0);
         for (feature, column) in columns.iter().enumerate() {
             self.table_start[feature] = self.counts[1];
-            let base = layout.base[feature];
-            let num_embeddings = layout.base[feature + 1] - base;
-            scratch.take(column, feature, columns.len());
-            let greatest = scratch.entries.iter().copied().max().unwrap_or(0);
-            if greatest as usize >= num_embeddings && !scratch.entries.is_empty() {
-                return Err(LoaderError::Row {
-                    feature,
-                    row: greatest,
-                    num_embeddings,
-                });
-            }
-            let first = if plain { feature * count } else { 0 };
-            match column.is_plain() {
-                true => self.number(feature, base, greatest, (scratch, first), |entry, _| {
-                    (entry * columns.len() + feature) as u32
-                }),
-                false => self.number(feature, base, greatest, (scratch, first), |entry, bags| bags[entry]),
+            let table = layout.base[feature]..layout.base[feature + 1];
+            scratch.take(column, feature, num_tables);
+            check(&scratch.entries, feature, table.len())?;
+            match column {
+                BagColumn::Plain(_) => {
+                    let bag = |entry, _: &[u32]| (entry * num_tables + feature) as u32;
+                    self.number(feature, table, scratch, bag);
+                }
+                BagColumn::Lists(_) => self.number(feature, table, scratch, |entry, bags| bags[entry]),
             }
             if !plain {
-                self.put_places(feature, columns.len(), scratch);
+                self.put_places(feature, num_tables, scratch);
             }
         }
+        self.table_start[num_tables] = self.counts[1];
         if plain {
-            let places = &scratch.places[..columns.len() * count];
-            interleave(places, count, &mut self.bag_entries, columns.len());
+            let places = &scratch.places[..num_tables * count];
+            interleave(places, count, &mut self.bag_entries, num_tables);
         }
-        self.table_start[columns.len()] = self.counts[1];
         Ok(())
     }
 
@@ -74,28 +68,26 @@ impl Batch {
         }
     }
 
-    /// Sorts a table's entries by row, numbers the unique rows, and lists every row's uses in ascending order of bags; the
-    /// places of the entries' rows go into `scratch`, from `first` on.
+    /// Sorts a table's entries by row, numbers the unique rows, and lists every row's uses in ascending order of bags. The
+    /// places of the entries' rows go behind those of the tables before.
     fn number(
         &mut self,
         feature: usize,
-        base: usize,
-        greatest: u32,
-        (scratch, first): (&mut Scratch, usize),
+        table: Range<usize>,
+        scratch: &mut Scratch,
         bag: impl Fn(usize, &[u32]) -> u32,
     ) {
-        let places = &mut scratch.places[first..first + scratch.entries.len()];
         let known = self.counts[1] as usize;
-        let use_count = self.use_offsets[known] as usize;
-        let unique_rows = &mut self.unique_rows[known..];
-        let use_offsets = &mut self.use_offsets[known..];
+        let before = self.use_offsets[known] as usize;
+        let (unique_rows, use_offsets) = (&mut self.unique_rows[known..], &mut self.use_offsets[known..]);
+        let places = &mut scratch.places[before..before + scratch.entries.len()];
+        let uses = self.uses[before..].iter_mut().zip(before as u32 + 1..);
         let (mut unique, mut last) = (0, None);
-        let uses = self.uses[use_count..].iter_mut().zip(use_count as u32 + 1..);
-        for ((row, entry), (user, end)) in scratch.keys.sort(&scratch.entries, greatest).zip(uses) {
+        for ((row, entry), (user, end)) in scratch.keys.sort(&scratch.entries, table.len()).zip(uses) {
             // No branch: whether a row is another one is a matter of chance.
             unique += usize::from(last != Some(row));
             last = Some(row);
-            unique_rows[unique - 1] = base as u32 + row;
+            unique_rows[unique - 1] = table.start as u32 + row;
             use_offsets[unique] = end;
             places[entry] = (known + unique - 1) as u32;
             *user = bag(entry, &scratch.bags);
@@ -106,13 +98,26 @@ impl Batch {
 
     /// Puts the places of a table's entries where its bags lie.
     fn put_places(&mut self, feature: usize, num_tables: usize, scratch: &Scratch) {
-        let mut places = scratch.places.iter();
+        let first = self.use_offsets[self.table_start[feature] as usize] as usize;
+        let mut places = &scratch.places[first..];
         for bag in (feature..).step_by(num_tables).take(scratch.rows.len()) {
             let entries = self.bag_offsets[bag] as usize..self.bag_offsets[bag + 1] as usize;
-            for (entry, &place) in self.bag_entries[entries].iter_mut().zip(&mut places) {
-                *entry = place;
-            }
+            let (of_bag, others) = places.split_at(entries.len());
+            self.bag_entries[entries].copy_from_slice(of_bag);
+            places = others;
         }
+    }
+}
+
+/// Refuses rows beyond the table.
+fn check(rows: &[u32], feature: usize, num_embeddings: usize) -> Result<(), LoaderError> {
+    match rows.iter().copied().max() {
+        Some(row) if row as usize >= num_embeddings => Err(LoaderError::Row {
+            feature,
+            row,
+            num_embeddings,
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -49,12 +49,12 @@ fn twin(examples: &Examples, rows: &[usize], layout: &RowLayout, batch_size: usi
             let row = row.filter(|_| column < examples.num_dense());
             batch.dense.push(row.map_or(0.0, |&row| examples.dense(row, column)));
         }
-        for feature in 0..num_tables {
+        for (feature, entries) in entries.iter_mut().enumerate() {
             let bag = batch.bag_offsets.len() as u32;
             batch.bag_offsets.push(batch.bag_entries.len() as u32);
             for &row in row.map_or(&[][..], |&row| examples.bag(row, feature)) {
                 let global = layout.base[feature] as u32 + row;
-                entries[feature].push((global, batch.bag_entries.len(), bag));
+                entries.push((global, batch.bag_entries.len(), bag));
                 batch.bag_entries.push(global);
             }
         }
