@@ -145,7 +145,7 @@ pub fn remarks(results: &RuntimeResults) -> Vec<String> {
     vec![
         format!(
             "All arms took turns in one process, in {quiet}. A ratio is that of an arm and its reference in the same rounds. \
-             A step is a whole training step with a batch that the loader prepared ahead on a thread of its own; beside it \
+             A step is a whole training step with a batch that the loader prepared ahead on threads of its own; beside it \
              stands the same step on one batch over and over. {clock}"
         ),
         format!(
