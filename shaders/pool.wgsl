@@ -3,7 +3,8 @@
 //   forward   pooled[bag] = Σ_{entries of the bag} y[entry]; an empty bag is zero
 //   backward  grad_y[u] = Σ_{bags that use u} grad_pooled[bag], in ascending order of bags, for the unique rows u
 //
-// rows (·, d), sums (segments, d). An invocation sums one vec4 of one segment, in the segment's order.
+// rows (·, d), sums (segments, d). An invocation sums one vec4 of one segment, in the segment's order; `backward` is in
+// common/pool_items.wgsl, or in common/pool_together.wgsl for GPUs.
 // Twin: src/kernels/pool.rs.
 
 struct Parameters {
@@ -54,13 +55,4 @@ fn forward(
     @builtin(local_invocation_index) lane: u32,
 ) {
     sum_segment(item(group, groups, lane), parameters.segments);
-}
-
-@compute @workgroup_size(WORKGROUP)
-fn backward(
-    @builtin(workgroup_id) group: vec3u,
-    @builtin(num_workgroups) groups: vec3u,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    sum_segment(item(group, groups, lane), min(counts[UNIQUE], parameters.segments));
 }

@@ -45,12 +45,12 @@ fn block_of(n: u32, n4: u32, along_sum: bool) -> vec2u {
 }
 
 fn left_or_zero(p: Product, row: u32, col4: u32, limit: vec2u) -> vec4f {
-    if row < limit.x && col4 < limit.y { return left[left_row(p, row) + col4]; }
+    if row < limit.x && col4 < limit.y { return left_at(left_row(p, row) + col4); }
     return vec4f();
 }
 
 fn right_or_zero(p: Product, row: u32, col4: u32, limit: vec2u) -> vec4f {
-    if row < limit.x && col4 < limit.y { return right[p.right + row * p.right4 + col4]; }
+    if row < limit.x && col4 < limit.y { return right_at(p.right + row * p.right4 + col4); }
     return vec4f();
 }
 

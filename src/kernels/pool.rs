@@ -4,7 +4,7 @@
 use super::encode::{items, word};
 use crate::backend::ahead;
 use crate::backend::cpu::{Memory, Real};
-use crate::backend::gpu::{Call, Dispatch, Gpu, GpuError, shaders};
+use crate::backend::gpu::{Call, Dispatch, Family, Gpu, GpuError, grid, shaders};
 use crate::backend::layout::UNIQUE;
 use crate::backend::{Matrix, SparseBatch};
 use pulp::Arch;
@@ -13,6 +13,8 @@ use std::ops::Range;
 
 /// Rows that one task computes.
 const ROWS: usize = 1024;
+/// `SEGMENTS` of shaders/common/pool_together.wgsl.
+const TOGETHER: usize = 64;
 /// How many entries ahead their rows are asked for.
 const AHEAD: usize = 32;
 
@@ -122,7 +124,7 @@ impl Forward {
     pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
         let width4 = self.y.stride() / 4;
         gpu.dispatch(&Call {
-            shader: &shaders::POOL,
+            shader: shader(gpu),
             entry: "forward",
             constants: &[("WIDTH4", width4 as f64)],
             parameters: &[word(self.batch.num_bags)],
@@ -142,11 +144,12 @@ impl Backward {
     /// The dispatch of `backward`.
     pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
         let width4 = self.grad_y.stride() / 4;
+        let segments = self.batch.capacity;
         gpu.dispatch(&Call {
-            shader: &shaders::POOL,
+            shader: shader(gpu),
             entry: "backward",
             constants: &[("WIDTH4", width4 as f64)],
-            parameters: &[word(self.batch.capacity)],
+            parameters: &[word(segments)],
             buffers: &[
                 (1, self.grad_pooled.buffer.into()),
                 (2, self.batch.use_offsets.into()),
@@ -154,8 +157,18 @@ impl Backward {
                 (4, self.grad_y.buffer.into()),
                 (5, self.batch.counts.into()),
             ],
-            workgroups: items(self.batch.capacity * width4),
+            workgroups: match gpu.family() {
+                Family::Tiled => grid(segments.div_ceil(TOGETHER), 1),
+                Family::Rows | Family::Lanes => items(segments * width4),
+            },
         })
         .map(|made| vec![made])
+    }
+}
+
+fn shader(gpu: &Gpu) -> &'static shaders::Shader {
+    match gpu.family() {
+        Family::Tiled => &shaders::POOL_TOGETHER,
+        Family::Rows | Family::Lanes => &shaders::POOL_ITEMS,
     }
 }

@@ -42,7 +42,7 @@ fn every_entry_point_agrees_with_its_twin() {
 }
 
 /// Faults that a shader might have: the family of products, the plans that must notice, this text, replaced by that.
-const FAULTS: [(Family, &str, &str, &str); 50] = [
+const FAULTS: [(Family, &str, &str, &str); 55] = [
     (
         Family::Rows,
         "gram",
@@ -108,6 +108,31 @@ const FAULTS: [(Family, &str, &str, &str); 50] = [
         "0u, part + 1u == parameters.parts",
     ),
     (Family::Tiled, "pool", "+ g + h +", "+ g + g +"),
+    (
+        Family::Tiled,
+        "pool backward",
+        "at < STRIPS * COLUMNS4;",
+        "at + COLUMNS4 < STRIPS * COLUMNS4;",
+    ),
+    (
+        Family::Tiled,
+        "pool backward",
+        "e + 3u * STRIPS < end",
+        "e + 2u * STRIPS < end",
+    ),
+    (Family::Tiled, "pool backward", "n < count; n++", "n + 1u < count; n++"),
+    (
+        Family::Tiled,
+        "embedding backward",
+        "weight[i] = right[i]",
+        "weight[i] = 2.0 * right[i]",
+    ),
+    (
+        Family::Tiled,
+        "embedding backward",
+        "n - parameters.row_blocks, group",
+        "n, group",
+    ),
     (Family::Tiled, "linear", "sums[15] += d.w * c", "sums[15] += d.w * b"),
     (Family::Tiled, "linear", "k < p.inner + 4u * D4;", "k < p.inner + 4u;"),
     (

@@ -1,4 +1,4 @@
-//! One operation with its data, run three times: in f64 (the truth), in f32 on the CPU, and on a device.
+//! One operation, or a few, with their data, run three times: in f64 (the truth), in f32 on the CPU, and on a device.
 //!
 //! The bound of an element is `constant · u · magnitude`, u = 2⁻²⁴. The magnitude is what the operation gives in f64 for
 //! the absolute values of its inputs (Σ|terms|, for sums of products), unless the plan states it (docs/tolerances.md).
@@ -34,7 +34,7 @@ pub struct Plan {
     /// Buffers that only a device writes, and what it must leave in them to the bit.
     left: Vec<(Floats, Vec<f32>)>,
     constant: f64,
-    operation: Option<Operation>,
+    operations: Vec<Operation>,
     random: ChaCha8Rng,
 }
 
@@ -53,7 +53,7 @@ impl Plan {
             scratch: Vec::new(),
             left: Vec::new(),
             constant: 0.0,
-            operation: None,
+            operations: Vec::new(),
             random: ChaCha8Rng::seed_from_u64(seed),
         }
     }
@@ -155,14 +155,15 @@ impl Plan {
     }
 
     /// The operation, and the bound's constant. Zero: every bit must agree.
-    pub fn runs(mut self, operation: Operation, constant: f64) -> Self {
-        self.operation = Some(operation);
-        self.constant = constant;
-        self
+    pub fn runs(self, operation: Operation, constant: f64) -> Self {
+        self.runs_all(vec![operation], constant)
     }
 
-    fn operation(&self) -> &Operation {
-        self.operation.as_ref().expect("a plan has an operation")
+    /// Operations one after the other.
+    pub fn runs_all(mut self, operations: Vec<Operation>, constant: f64) -> Self {
+        self.operations = operations;
+        self.constant = constant;
+        self
     }
 
     fn on_cpu<T: Real>(&self, value: impl Fn(Floats, f32) -> f64) -> Vec<Vec<f64>> {
@@ -180,7 +181,7 @@ impl Plan {
             let Ok(handle) = memory.allocate_ints(values.len());
             memory.ints_mut(handle).copy_from_slice(values);
         }
-        self.operation().cpu(&mut memory);
+        self.operations.iter().for_each(|operation| operation.cpu(&mut memory));
         let numbers = |index| memory.floats(Floats(index)).iter().map(|number| number.to_f64());
         (0..self.floats.len()).map(|index| numbers(index).collect()).collect()
     }
@@ -199,7 +200,7 @@ impl Plan {
         for matrix in &self.whole {
             gpu.write_floats(matrix.buffer, 0, &vec![POISON; matrix.padded_len()])?;
         }
-        let program = program(gpu, std::slice::from_ref(self.operation()))?;
+        let program = program(gpu, &self.operations)?;
         gpu.enqueue(&[], &program)?;
         let lengths = self.floats.iter().map(Vec::len).enumerate();
         lengths

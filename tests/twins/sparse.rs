@@ -295,7 +295,9 @@ fn embedding_forward(sizes: Sizes, (inputs, outputs): (usize, usize)) -> Plan {
         x,
     };
     let operations = vec![Operation::GatherForward(gather), Operation::FactorForward(factor)];
-    plan.runs(fused(operations), inputs as f64 + 1.0)
+    let operations = embedding::fuse(operations);
+    assert_eq!(operations.len(), 1);
+    plan.runs_all(operations, inputs as f64 + 1.0)
 }
 
 /// x as it is once the unique rows of the tables are in it.
@@ -333,13 +335,25 @@ fn embedding_backward(sizes: Sizes, (inputs, outputs): (usize, usize), adagrad: 
         false => (Rule::Sgd, update_rows::Rule::Sgd),
     };
     // What the CPU gathers anew, a device has kept.
-    let x = unique_input(&mut plan, &made, inputs);
-    let kept = kept_rows(&plan, &made, &w1, x);
-    plan.replace(x.buffer, kept);
+    // The forward pass keeps what the backward pass takes.
+    let x = plan.output(made.batch.capacity, inputs);
+    plan.leave_out(x.buffer);
+    let y = plan.output(made.batch.capacity, outputs);
     let grad_x = plan.output(made.batch.capacity, inputs);
     plan.leave_out(grad_x.buffer);
     let scalars = plan.floats(vec![0.0, 0.3, 0.0, 0.0]);
     let operations = vec![
+        Operation::GatherForward(gather::Forward {
+            tables: w1.clone(),
+            batch: made.batch,
+            x,
+        }),
+        Operation::FactorForward(factor::Forward {
+            batch: made.batch,
+            x,
+            weight,
+            y,
+        }),
         Operation::FactorBackwardInput(factor::BackwardInput {
             batch: made.batch,
             grad_y,
@@ -364,14 +378,11 @@ fn embedding_backward(sizes: Sizes, (inputs, outputs): (usize, usize), adagrad: 
             rate: 1,
         }),
     ];
+    let terms = terms.max(inputs as f64);
     let constant = if adagrad { 1.5 * terms + 21.0 } else { terms + 4.0 };
-    plan.runs(fused(operations), constant)
-}
-
-fn fused(operations: Vec<Operation>) -> Operation {
-    let mut fused = embedding::fuse(operations);
-    assert_eq!(fused.len(), 1);
-    fused.remove(0)
+    let operations = embedding::fuse(operations);
+    assert_eq!(operations.len(), 2);
+    plan.runs_all(operations, constant)
 }
 
 fn pool_forward(sizes: Sizes, width: usize) -> Plan {

@@ -1,5 +1,6 @@
 //! Buffers behind handles, and their way from and to the host.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::mpsc;
 
@@ -41,6 +42,8 @@ pub(super) struct Buffers {
     ints: Vec<Buffer>,
     /// Where the next small one goes, and the first free byte of it.
     arena: Option<(wgpu::Buffer, u64)>,
+    /// Copies by what they are copies of.
+    copies: HashMap<usize, Floats>,
     adapter: String,
     max_bytes: u64,
 }
@@ -73,6 +76,7 @@ impl Buffers {
             floats: Vec::new(),
             ints: Vec::new(),
             arena: None,
+            copies: HashMap::new(),
             adapter,
             max_bytes,
         }
@@ -127,6 +131,7 @@ impl Gpu {
         self.buffers.floats.clear();
         self.buffers.ints.clear();
         self.buffers.arena = None;
+        self.buffers.copies.clear();
         Ok(())
     }
 
@@ -136,6 +141,19 @@ impl Gpu {
         let offset = 0;
         self.buffers.floats.push(Buffer { inner, offset, len });
         Ok(Floats(self.buffers.floats.len() - 1))
+    }
+
+    /// A buffer of `len` zeros for a copy of another one, the same for every operation that asks: one writes it, another reads it.
+    ///
+    /// # Errors
+    /// As [`crate::backend::Allocate::allocate_floats`].
+    pub fn copy_of(&mut self, Floats(original): Floats, len: usize) -> Result<Floats, GpuError> {
+        if let Some(&copy) = self.buffers.copies.get(&original) {
+            return Ok(copy);
+        }
+        let copy = self.allocate(len)?;
+        self.buffers.copies.insert(original, copy);
+        Ok(copy)
     }
 
     /// A buffer of zeros that no shader writes: while one writes a part of a buffer, none may read another part.

@@ -101,7 +101,14 @@ pub const EMBEDDING_TILED: Shader = shader!(
 /// Unique rows of the tables.
 pub const GATHER: Shader = shader!("gather", "gather.wgsl", "common/item.wgsl");
 /// Sums of bags.
-pub const POOL: Shader = shader!("pool", "pool.wgsl", "common/item.wgsl");
+pub const POOL_ITEMS: Shader = shader!("pool/items", "pool.wgsl", "common/item.wgsl", "common/pool_items.wgsl");
+/// Sums of bags, for GPUs.
+pub const POOL_TOGETHER: Shader = shader!(
+    "pool/tiled",
+    "pool.wgsl",
+    "common/item.wgsl",
+    "common/pool_together.wgsl"
+);
 /// Dot products of the feature vectors.
 pub const INTERACTION_ITEMS: Shader = shader!(
     "interaction/items",
@@ -148,7 +155,7 @@ pub const GRAM_LANES: Shader = shader!(
 );
 
 /// Every shader, for the tests.
-pub const ALL: [Shader; 17] = [
+pub const ALL: [Shader; 18] = [
     LINEAR_TILED,
     LINEAR_ROWS,
     LINEAR_LANES,
@@ -157,7 +164,8 @@ pub const ALL: [Shader; 17] = [
     FACTOR_LANES,
     EMBEDDING_TILED,
     GATHER,
-    POOL,
+    POOL_ITEMS,
+    POOL_TOGETHER,
     INTERACTION_ITEMS,
     INTERACTION_LANES,
     CONCAT,

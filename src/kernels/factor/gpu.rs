@@ -57,14 +57,13 @@ impl BackwardWeight {
     pub fn gpu(&self, gpu: &mut Gpu) -> Result<Vec<Dispatch>, GpuError> {
         let (weight, batch) = (self.weight, &self.batch);
         let rows = weight.rows / batch.num_tables;
-        let terms = batch.capacity / batch.num_tables;
-        let (blocks, parts) = Blocks::of_sum(gpu.family(), weight.rows, weight.stride() / 4, terms);
+        let (blocks, parts) = self.blocks(gpu);
         let mut product = Product {
             batch,
             sizes: [rows, rows, weight.cols, 0],
             matrices: [self.x, self.grad_y, weight],
             rate: self.rate,
-            parts: [parts, terms.div_ceil(parts)],
+            parts: [parts, self.terms().div_ceil(parts)],
         };
         let count = parts * rows.div_ceil(blocks.rows) * batch.num_tables;
         let mut stepped: Vec<(u32, Handle)> = vec![(5, self.scalars.into())];
@@ -86,6 +85,21 @@ impl BackwardWeight {
             workgroups: items(weight.padded_len() / 4),
         })?;
         Ok(vec![gradient, step])
+    }
+
+    /// In how many parts the gradient's sums are added up.
+    pub(in crate::kernels) fn parts(&self, gpu: &Gpu) -> usize {
+        self.blocks(gpu).1
+    }
+
+    fn blocks(&self, gpu: &Gpu) -> (Blocks, usize) {
+        let (rows, width4) = (self.weight.rows, self.weight.stride() / 4);
+        Blocks::of_sum(gpu.family(), rows, width4, self.terms())
+    }
+
+    /// Unique rows that a table may have, as a rule.
+    fn terms(&self) -> usize {
+        self.batch.capacity / self.batch.num_tables
     }
 }
 
