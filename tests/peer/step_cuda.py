@@ -11,13 +11,15 @@ Each is run eagerly, and as a CUDA graph that is replayed. A sparse gradient can
 host, so the graph steps the looked-up rows itself: rows.index_add_(0, row numbers, -rate * gradient).
 
 All batches lie on the card before the clock starts, and the loss is never read: both in PyTorch's favour. A time is a
-block of steps between two synchronisations. Prints a line of JSON a variant.
+block of steps between two synchronisations. With --mlet, `mlet bench step` of the same set-up takes turns with the variants.
+Prints a line of JSON a variant: medians over all rounds, and how many times as long as mlet's step it takes.
 
-  python tests/peer/step_cuda.py [--batch 128] [--inner-dim 64] [--single] [--seconds 3]
+  python tests/peer/step_cuda.py --mlet target/release/mlet [--batch 128] [--inner-dim 64] [--single] [--rounds 5]
 """
 import argparse
 import json
 import statistics
+import subprocess
 import time
 
 import torch
@@ -157,6 +159,7 @@ def graph(model, batches, rate):
             target.copy_(source)
         count += 1
         captured.replay()
+    step.keeps = once  # the graph works on the memory of the model, and does not hold it
     return step
 
 
@@ -180,31 +183,48 @@ def measure(step, seconds):
     return times
 
 
+def measure_mlet(a):
+    """The same of mlet's step, with its loader: the medians of five rounds."""
+    options = ["--embedding-dim", a.embedding_dim, "--batch-size", a.batch, "--cap", a.cap, "--seconds", 2 * a.seconds]
+    options += [] if a.single else ["--inner-dim", a.inner_dim]
+    command = [a.mlet, "bench", "step", "--json", "--device", a.device, "--rounds", 5, *options]
+    run = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True)
+    return [found["median_ms"] for found in json.loads(run.stdout)["by_round"]]
+
+
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("--mlet", default="", help="the program that takes turns")
+    parser.add_argument("--device", default="vulkan:NVIDIA", help="the card as mlet names it")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--inner-dim", type=int, default=64)
     parser.add_argument("--embedding-dim", type=int, default=16)
     parser.add_argument("--single", action="store_true", help="one layer instead of two")
     parser.add_argument("--cap", type=int, default=100000)
-    parser.add_argument("--seconds", type=float, default=3.0)
-    parser.add_argument("--only", default="", help="tables-eager, tables-graph, fused-eager or fused-graph")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=1.0, help="of every variant in a round")
     a = parser.parse_args()
     torch.manual_seed(0)
     sizes = [min(n, a.cap) for n in CRITEO]
+    inner = 0 if a.single else a.inner_dim
     batches = [(torch.rand(a.batch, DENSE).cuda(),
                 torch.stack([torch.randint(n, (a.batch,)) for n in sizes]).cuda(),
                 torch.randint(2, (a.batch,)).float().cuda()) for _ in range(BATCHES)]
-    for name, model in [("tables", Tables), ("fused", Fused)]:
-        for way, make in [("eager", eager), ("graph", graph)]:
-            if a.only and a.only != f"{name}-{way}":
-                continue
-            network = model(sizes, 0 if a.single else a.inner_dim, a.embedding_dim).cuda()
-            times = measure(make(network, batches, 1e-6), a.seconds)
-            print(json.dumps(dict(
-                tables=name, way=way, batch=a.batch, inner=0 if a.single else a.inner_dim, d=a.embedding_dim,
-                ms_median=round(statistics.median(times), 5), ms_p10=round(sorted(times)[len(times) // 10], 5),
-                blocks=len(times), torch=torch.__version__, device=torch.cuda.get_device_name())), flush=True)
+    steps = {f"{name}, {make.__name__}": make(model(sizes, inner, a.embedding_dim).cuda(), batches, 1e-6)
+             for name, model in [("tables", Tables), ("fused", Fused)] for make in [eager, graph]}
+    times = {name: [] for name in [*steps, "mlet"] if name != "mlet" or a.mlet}
+    for _ in range(a.rounds):
+        for name, step in steps.items():
+            times[name] += measure(step, a.seconds)
+        if a.mlet:
+            times["mlet"] += measure_mlet(a)
+    for name, found in times.items():
+        median = statistics.median(found)
+        line = dict(what=name, batch=a.batch, inner=inner, d=a.embedding_dim, ms_median=round(median, 5),
+                    ms_p10=round(sorted(found)[len(found) // 10], 5), times=len(found))
+        if a.mlet:
+            line["over_mlet"] = round(median / statistics.median(times["mlet"]), 3)
+        print(json.dumps(dict(line, torch=torch.__version__, device=torch.cuda.get_device_name())), flush=True)
 
 
 if __name__ == "__main__":

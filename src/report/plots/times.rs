@@ -92,7 +92,11 @@ impl Drawing for Times<'_> {
                 c.line(&[(end, y - 5.0), (end, y + 5.0)], color, 2.0, 0.6)?;
             }
             c.dot((x(point.median), y), 5.0, color.filled())?;
-            let digits = if point.median < 10.0 { 2 } else { 1 };
+            let digits = match point.median {
+                10.0.. => 1,
+                1.0.. => 2,
+                _ => 3,
+            };
             let text = format!("{:.digits$}", point.median);
             let beside = (b.max(x(point.median) + 5.0) + 8.0, y);
             c.text(&text, beside, LABEL, INK, (HPos::Left, VPos::Center))?;
