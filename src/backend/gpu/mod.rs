@@ -2,6 +2,7 @@
 //! that are made once and replayed every step.
 
 mod adapter;
+mod blocks;
 mod buffer;
 mod choice;
 mod device;
@@ -15,11 +16,12 @@ mod submit;
 mod timing;
 
 pub use adapter::{Adapter, Description, Kind, adapters};
+pub use blocks::Blocks;
 pub use buffer::Handle;
 pub use choice::{choose, pick};
 pub use device::{Gpu, Options};
 pub use error::GpuError;
-pub use family::{Blocks, Family};
+pub use family::Family;
 pub use pipeline::{Call, MAX_WORKGROUPS, grid};
 pub use program::{Dispatch, Program, Upload};
 
