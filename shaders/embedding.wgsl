@@ -121,14 +121,18 @@ fn forward(
     for (var i = n * LANES + lane; i < all; i += groups.y * groups.z * LANES) { weight[i] = right[i]; }
 }
 
+fn step_rows(n: u32, group: vec3u, lane: u32) {
+    let p = whole(n);
+    step_sgd(p, product_right_transposed(p, group, 0u, lane), scalars[parameters.rate]);
+}
+
 @compute @workgroup_size(LANES)
 fn backward_sgd(
     @builtin(workgroup_id) group: vec3u,
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let p = whole(group.z * groups.y + group.y);
-    step_sgd(p, product_right_transposed(p, group, 0u, lane), scalars[parameters.rate]);
+    step_rows(group.z * groups.y + group.y, group, lane);
 }
 
 @compute @workgroup_size(LANES)
@@ -150,8 +154,7 @@ fn both_sgd(
     let n = group.z * groups.y + group.y;
     if n >= parameters.row_blocks {
         step_weight(n - parameters.row_blocks, group, lane);
-        return;
+    } else {
+        step_rows(n, group, lane);
     }
-    let p = whole(n);
-    step_sgd(p, product_right_transposed(p, group, 0u, lane), scalars[parameters.rate]);
 }

@@ -31,9 +31,5 @@ fn step_parts_adagrad(
 ) {
     let size = TABLES * parameters.rows * parameters.result4;
     let i = item(group, groups, lane);
-    if i >= size { return; }
-    let g = sum_of_parts(i, size);
-    let s = squares[i] + g * g;
-    squares[i] = s;
-    result[i] -= adagrad_step(g, s, scalars[parameters.rate]);
+    if i < size { adagrad_at(i, sum_of_parts(i, size), scalars[parameters.rate]); }
 }

@@ -16,15 +16,16 @@ fn gradient_part(
     let q = parameters;
     let blocks = (q.rows + GROUP_ROWS - 1u) / GROUP_ROWS;
     let n = group.z * groups.y + group.y;
-    let terms = part_of(n / blocks, q.inner);
+    let part = n / blocks;
+    let terms = part_of(part, q.inner);
     let size = part_size();
-    let start = n / blocks * (size.x + size.y);
+    let start = part * (size.x + size.y);
     let p = Product(
-        q.rows, q.cols, select(0u, terms.y, n / blocks < q.parts), terms.x * q.left4, terms.x * q.right4, start,
+        q.rows, q.cols, select(0u, terms.y, part < q.parts), terms.x * q.left4, terms.x * q.right4, start,
         q.left4, q.right4, q.result4,
     );
     let block = product_left_transposed(p, group, n % blocks, lane);
-    if n / blocks >= q.parts { return; }
+    if part >= q.parts { return; }
     store(p, block);
     if group.x != 0u { return; }
     let g = left_sums(n % blocks, lane);
@@ -58,9 +59,7 @@ fn step_parts_adagrad(
     let rate = scalars[parameters.rate];
     let g = sum_of_parts(i, size.x + size.y);
     if i < size.x {
-        let s = squares[i] + g * g;
-        squares[i] = s;
-        result[i] -= adagrad_step(g, s, rate);
+        adagrad_at(i, g, rate);
     } else if i < size.x + size.y {
         let s = bias_squares[i - size.x] + g * g;
         bias_squares[i - size.x] = s;

@@ -2,8 +2,8 @@
 // ---- common/product.wgsl ---------------------------------------------------------------------------------------------
 // What a product works on. `left`, `right` and `result` are the main file's bindings, array<vec4f>; starts and strides
 // count vec4s. Where row r of left and of the result starts, `left_row` and `result_row` say, and what lies there `left_at` and
-// `right_at` (common/rows_in_order.wgsl). A product leaves an invocation's block of BLOCK_ROWS × BLOCK_COLS4 vec4s in `sums` and returns its first
-// (row, column / 4); blocks may reach outside the result, `store` cuts them off.
+// `right_at` (common/rows_in_order.wgsl). A product leaves an invocation's block of BLOCK_ROWS × BLOCK_COLS4 vec4s in `sums` and
+// returns its first (row, column / 4); blocks may reach outside the result, `store` cuts them off.
 //
 // Where the main file sets LEFT_SUMS, a workgroup that has computed a left transposed product also has the sums of its
 // columns of the left matrix: `left_sums`, for all invocations of a workgroup at once.

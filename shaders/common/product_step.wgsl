@@ -25,15 +25,18 @@ fn sgd_rows(p: Product, block: vec2u, first: u32, rate: f32) {
     }
 }
 
+// Vec4 `i` of the parameter along its gradient.
+fn adagrad_at(i: u32, g: vec4f, rate: f32) {
+    let s = squares[i] + g * g;
+    squares[i] = s;
+    result[i] -= adagrad_step(g, s, rate);
+}
+
 fn adagrad_rows(p: Product, block: vec2u, first: u32, rate: f32) {
     for (var r = first; r < first + 4u; r++) {
         for (var c = 0u; c < BLOCK_COLS4; c++) {
             let at = place_of(p, block, r, c);
-            if at.y == 0u { continue; }
-            let g = gradient(p, block, r, c);
-            let s = squares[at.x] + g * g;
-            squares[at.x] = s;
-            result[at.x] -= adagrad_step(g, s, rate);
+            if at.y == 1u { adagrad_at(at.x, gradient(p, block, r, c), rate); }
         }
     }
 }

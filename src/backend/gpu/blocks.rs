@@ -53,13 +53,13 @@ impl Blocks {
     /// The same for a result that is a sum of `terms` terms, and in how many parts to cut the sum (shaders/common/parts.wgsl): one,
     /// where it is short or the result itself has enough workgroups.
     pub fn of_sum(family: Family, rows: usize, width4: usize, terms: usize) -> (Self, usize) {
+        if family != Family::Tiled {
+            return (Self::new(family, rows, width4), 1);
+        }
         let most = (terms / LEAST_TERMS).clamp(1, MOST_PARTS);
         let blocks = Self::new(family, rows * most, width4);
         let count = rows.div_ceil(blocks.rows) * width4.div_ceil(blocks.cols4);
-        match family {
-            Family::Tiled => (blocks, most.min((2 * FEW).div_ceil(count.max(1)))),
-            Family::Rows | Family::Lanes => (Self::new(family, rows, width4), 1),
-        }
+        (blocks, most.min((2 * FEW).div_ceil(count.max(1))))
     }
 
     /// The shader's constants.
