@@ -10,7 +10,10 @@ use crate::train::parameters::Region;
 use std::ops::Range;
 use std::sync::Arc;
 
+mod crew;
 pub mod timed;
+
+pub use crew::Crew;
 
 /// Where a run computes.
 pub enum Engine {
@@ -26,21 +29,6 @@ pub struct Cpu {
     threads: Arc<rayon::ThreadPool>,
     /// Why it was chosen, if not by name.
     reason: &'static str,
-}
-
-/// The threads of a backend, for a loop of many steps.
-#[derive(Clone)]
-pub struct Crew(Option<Arc<rayon::ThreadPool>>);
-
-impl Crew {
-    /// Runs `work` on one of the CPU backend's own threads, so that the steps in it are not handed over one by one; for a
-    /// GPU, here.
-    pub fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        match &self.0 {
-            Some(threads) => threads.install(work),
-            None => work(),
-        }
-    }
 }
 
 /// A step made ready for a backend.

@@ -158,19 +158,7 @@ impl<T: Real> Tile<'_, T> {
                 }
             }
         }
-        for k in 0..self.inner {
-            let terms = &right[k * self.distance..k * self.distance + width];
-            let terms: [T::Vector<S>; WIDE] = std::array::from_fn(|w| match PART {
-                true => T::load_part(simd, terms),
-                false => T::load(simd, &terms[w * lanes..]),
-            });
-            for (i, sums) in sums.iter_mut().enumerate() {
-                let factor = T::splat(simd, left[i * self.left.row_step + k * self.left.inner_step]);
-                for (sum, &term) in sums.iter_mut().zip(&terms) {
-                    *sum = T::mul_add(simd, factor, term, *sum);
-                }
-            }
-        }
+        self.add::<S, TALL, WIDE, PART>(simd, &mut sums, left, right, width);
         for (i, sums) in sums.into_iter().enumerate() {
             let out = all.at(row + i, col, width);
             for (w, sum) in sums.into_iter().enumerate() {
@@ -181,5 +169,54 @@ impl<T: Real> Tile<'_, T> {
             }
         }
         width
+    }
+
+    /// All terms of the tile's sums. Where the factors lie is known before the loop, so that none is looked for in it: it
+    /// would wait for the bounds that it is checked against.
+    #[inline(always)]
+    fn add<S: Simd, const TALL: usize, const WIDE: usize, const PART: bool>(
+        &self,
+        simd: S,
+        sums: &mut [[T::Vector<S>; WIDE]; TALL],
+        left: &[T],
+        right: &[T],
+        width: usize,
+    ) {
+        let Left {
+            row_step, inner_step, ..
+        } = self.left;
+        let terms = |k: usize| &right[k * self.distance..k * self.distance + width];
+        if inner_step == 1 {
+            let rows: [&[T]; TALL] = std::array::from_fn(|i| &left[i * row_step..i * row_step + self.inner]);
+            for k in 0..self.inner {
+                add_term::<T, S, TALL, WIDE, PART>(simd, sums, terms(k), |i| rows[i][k]);
+            }
+        } else {
+            for k in 0..self.inner {
+                let column = &left[k * inner_step..k * inner_step + TALL];
+                add_term::<T, S, TALL, WIDE, PART>(simd, sums, terms(k), |i| column[i]);
+            }
+        }
+    }
+}
+
+/// One term of a tile's sums: `terms` times a factor a row.
+#[inline(always)]
+fn add_term<T: Real, S: Simd, const TALL: usize, const WIDE: usize, const PART: bool>(
+    simd: S,
+    sums: &mut [[T::Vector<S>; WIDE]; TALL],
+    terms: &[T],
+    factor: impl Fn(usize) -> T,
+) {
+    let lanes = T::lanes::<S>();
+    let terms: [T::Vector<S>; WIDE] = std::array::from_fn(|w| match PART {
+        true => T::load_part(simd, terms),
+        false => T::load(simd, &terms[w * lanes..]),
+    });
+    for (i, sums) in sums.iter_mut().enumerate() {
+        let factor = T::splat(simd, factor(i));
+        for (sum, &term) in sums.iter_mut().zip(&terms) {
+            *sum = T::mul_add(simd, factor, term, *sum);
+        }
     }
 }

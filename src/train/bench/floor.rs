@@ -44,12 +44,12 @@ impl Floor {
     /// [`EngineError`].
     pub fn new(engine: &mut Engine) -> Result<Self, EngineError> {
         match engine.threads() {
-            Some(threads) => Ok(Self::cpu(engine, threads)),
+            Some(threads) => Ok(engine.crew().run(|| Self::cpu(engine, threads))),
             None => Self::gpu(engine),
         }
     }
 
-    fn cpu(engine: &Engine, threads: usize) -> Self {
+    fn cpu(engine: &mut Engine, threads: usize) -> Self {
         let mut best = (0.0, SIDES[0], SIDES[0], Gemm::Rows);
         for (side, gemm) in SIDES.into_iter().flat_map(|side| Gemm::ALL.map(|gemm| (side, gemm))) {
             let mut buffers = buffers(side, gemm);
@@ -112,6 +112,10 @@ impl Floor {
     /// # Errors
     /// [`EngineError`].
     pub fn rate(&mut self, engine: &mut Engine) -> Result<f64, EngineError> {
+        engine.crew().run(|| self.rate_here(engine))
+    }
+
+    fn rate_here(&mut self, engine: &mut Engine) -> Result<f64, EngineError> {
         let (_, side) = self.product;
         let (mut products, mut seconds) = (0u32, 0.0);
         while seconds < SECONDS {
