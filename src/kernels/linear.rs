@@ -36,32 +36,32 @@ impl Forward {
     /// The CPU twin of `forward`.
     pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
         let mut y = memory.take(self.y.buffer);
-        let mut panels = memory.take_scratch(packed_len(self.weight.rows, self.weight.cols));
         let out = columns_of(&mut y, self.y.cols, self.y.stride());
         match columns_a_task(self.y.rows, self.y.cols) {
-            Some(cols) => self.by_columns(memory, out, cols, &mut panels),
-            None => self.by_rows(memory, out, &mut panels),
+            Some(cols) => self.by_columns(memory, out, cols),
+            None => {
+                let mut panels = memory.take_scratch(packed_len(self.weight.rows, self.weight.cols));
+                self.by_rows(memory, out, &mut panels);
+                memory.put_scratch(panels);
+            }
         }
-        memory.put_scratch(panels);
         memory.put(self.y.buffer, y);
     }
 
     /// Tasks of `cols` columns of y each, which pack the rows of w that they need: as a rule those that the same thread
-    /// stepped.
-    fn by_columns<T: Real>(&self, memory: &Memory<T>, y: ArrayViewMut2<'_, T>, cols: usize, panels: &mut [T]) {
+    /// stepped, and always into memory of its own.
+    fn by_columns<T: Real>(&self, memory: &Memory<T>, y: ArrayViewMut2<'_, T>, cols: usize) {
         let (weight, bias) = (memory.floats(self.weight.buffer), memory.floats(self.bias));
         let x = self.rows_of_x(memory, 0..self.x.rows);
         y.into_axis_chunks_iter_mut(Axis(1), cols)
             .into_par_iter()
-            .zip(panels.par_chunks_mut(packed_len(cols, self.weight.cols)))
-            .zip(
-                weight
-                    .par_chunks(cols * self.weight.stride())
-                    .zip(bias.par_chunks(cols)),
-            )
-            .for_each(|((y, panels), (weight, bias))| {
-                self.pack_rows(panels, weight);
-                self.product(y, x, panels, bias);
+            .zip(weight.par_chunks(cols * self.weight.stride()))
+            .zip(bias.par_chunks(cols))
+            .for_each(|((y, weight), bias)| {
+                T::with_scratch(packed_len(cols, self.weight.cols), |panels| {
+                    self.pack_rows(panels, weight);
+                    self.product(y, x, panels, bias);
+                });
             });
     }
 
