@@ -96,17 +96,23 @@ struct Part<'a, T> {
 }
 
 impl<'a, T: Real> Part<'a, T> {
-    /// What to ask for while this part is added, row by row: the part with the next terms, unless all terms lie near.
+    /// What to ask for while this part is added, row by row: the rows of the right matrix of the next part, some of which
+    /// another thread wrote last; and the same terms of the left one, unless its rows lie in one piece and are read as they
+    /// lie. Panels lie near.
     fn ahead(&self, right: Right<'a, T>, sums: &Sums<'_, T>) -> Option<[Ahead<'a, T>; 2]> {
-        let (Right::Rows(data, stride), true) = (right, self.left.inner_step != 1) else {
+        let Right::Rows(data, stride) = right else {
             return None;
         };
         let terms = self.inner.end..sums.inner.min(self.inner.end + INNER);
         let times = self.rows.len() * sums.cols().div_ceil(WIDE * lanes::MOST);
         let left = self.left.from(self.rows.start, 0);
+        let (step, left_terms) = match self.left.inner_step {
+            1 => (1, 0..0),
+            step => (step, terms.clone()),
+        };
         Some([
-            Ahead::new(data, stride, terms.clone(), sums.cols(), times),
-            Ahead::new(left, self.left.inner_step, terms, self.rows.len(), times),
+            Ahead::new(data, stride, terms, sums.cols(), times),
+            Ahead::new(left, step, left_terms, self.rows.len(), times),
         ])
     }
 
