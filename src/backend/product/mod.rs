@@ -117,7 +117,7 @@ pub fn columns_a_task(rows: usize, cols: usize) -> Option<usize> {
     (2 * rows <= cols && last >= masks::NARROWEST).then_some(share)
 }
 
-/// The left matrix: element (row, k) lies at `row·row_step + k·inner_step`.
+/// The left matrix: element (row, k) lies at `row·row_step + k·inner_step`. One of the steps is 1.
 #[derive(Clone, Copy)]
 struct Left<'a, T> {
     data: &'a [T],

@@ -188,8 +188,9 @@ impl<T: Real> Tile<'_, T> {
         let terms = |k: usize| &right[k * self.distance..k * self.distance + width];
         if inner_step == 1 {
             let rows: [&[T]; TALL] = std::array::from_fn(|i| &left[i * row_step..i * row_step + self.inner]);
+            let factor = |i: usize, k: usize| rows[i][k];
             for k in 0..self.inner {
-                add_term::<T, S, TALL, WIDE, PART>(simd, sums, terms(k), |i| rows[i][k]);
+                add_term::<T, S, TALL, WIDE, PART>(simd, sums, terms(k), |i| factor(i, k));
             }
         } else {
             for k in 0..self.inner {
