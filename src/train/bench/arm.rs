@@ -119,8 +119,13 @@ impl Arm {
         }
     }
 
-    /// One step with every operation by itself: its seconds, where the device can tell.
-    pub fn timed_step(&mut self, ahead: &Ahead) -> Result<Option<Vec<f64>>, TrainError> {
+    /// `count` steps: the seconds of each of their operations, every one by itself. None where the device cannot tell.
+    pub fn timed_steps(&mut self, ahead: &Ahead, count: usize) -> Result<Vec<Vec<f64>>, TrainError> {
+        let crew = self.engine.crew();
+        crew.run(|| (0..count).map_while(|_| self.timed_step(ahead).transpose()).collect())
+    }
+
+    fn timed_step(&mut self, ahead: &Ahead) -> Result<Option<Vec<f64>>, TrainError> {
         let Some(Prepared { batch, .. }) = ahead.next()? else {
             return Ok(None);
         };

@@ -278,14 +278,8 @@ fn blocks_a_turn(arm: &Arm, seconds: f64, turns: f64, effort: &Effort) -> usize 
 
 /// A few steps operation by operation, apart from the steps that count.
 fn take_apart(arm: &mut Arm, loader: &Ahead, blocks: usize) -> Result<Vec<Vec<f64>>, TrainError> {
-    let mut operations = Vec::new();
-    for step in 0..(blocks * arm.block / TAKEN_APART).max(1) + 1 {
-        match arm.timed_step(loader)? {
-            // The first one meets caches that hold the repeated batch's work.
-            Some(seconds) if step > 0 => operations.push(seconds),
-            Some(_) => {}
-            None => break,
-        }
-    }
-    Ok(operations)
+    let steps = (blocks * arm.block / TAKEN_APART).max(1) + 1;
+    let operations = arm.timed_steps(loader, steps)?;
+    // The first one meets caches that hold the repeated batch's work.
+    Ok(operations.into_iter().skip(1).collect())
 }

@@ -1,6 +1,6 @@
 //! What `mlet bench` needs of a backend beyond a run: each operation's time, the product's best rate, tables filled fast.
 
-use super::{Crew, Engine, EngineError, Program, uploads};
+use super::{Engine, EngineError, Program, uploads};
 use crate::backend::product::{Form, View, columns_of, pack, packed_len, product, product_packed};
 use crate::data::loader::Batch;
 use crate::train::network::BatchBuffers;
@@ -9,7 +9,6 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 use std::num::NonZero;
-use std::sync::Arc;
 use std::time::Instant;
 
 /// Elements of the pieces in which a GPU's tables are filled.
@@ -68,7 +67,7 @@ impl Engine {
             (Self::Cpu(cpu), Program::Cpu(operations)) => {
                 cpu.write(buffers, batch);
                 let memory = &mut cpu.memory;
-                let seconds = Crew(Some(Arc::clone(&cpu.threads))).run(|| {
+                let seconds = cpu.threads.install(|| {
                     let mut last = Instant::now();
                     let timed = operations.iter().map(|operation| {
                         operation.cpu(memory);
