@@ -106,13 +106,13 @@ impl<'a, T: Real> Part<'a, T> {
         let terms = self.inner.end..sums.inner.min(self.inner.end + INNER);
         let times = self.rows.len() * sums.cols().div_ceil(WIDE * lanes::MOST);
         let left = self.left.from(self.rows.start, 0);
-        let (step, left_terms) = match self.left.inner_step {
-            1 => (1, 0..0),
-            step => (step, terms.clone()),
+        let left_terms = match self.left.inner_step {
+            1 => 0..0,
+            _ => terms.clone(),
         };
         Some([
             Ahead::new(data, stride, terms, sums.cols(), times),
-            Ahead::new(left, step, left_terms, self.rows.len(), times),
+            Ahead::new(left, self.left.inner_step, left_terms, self.rows.len(), times),
         ])
     }
 
