@@ -13,6 +13,9 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 mod gpu;
+mod halves;
+
+use halves::halves;
 
 /// Numbers of a weight that one thread packs.
 const PACKED_ALONE: usize = 1 << 15;
@@ -138,6 +141,20 @@ impl BackwardInput {
     /// The CPU twin of `backward_input`.
     pub fn cpu<T: Real>(&self, memory: &mut Memory<T>) {
         let mut grad_x = memory.take(self.grad_x.buffer);
+        match halves(self.grad_x.rows, self.weight.rows) {
+            Some(halves) => {
+                let mut second = memory.take_scratch(grad_x.len());
+                let length = grad_x.len();
+                self.by_halves(memory, &mut grad_x, &mut second[..length], halves);
+                memory.put_scratch(second);
+            }
+            None => self.by_rows(memory, &mut grad_x),
+        }
+        memory.put(self.grad_x.buffer, grad_x);
+    }
+
+    /// Tasks of some rows of grad_x each.
+    fn by_rows<T: Real>(&self, memory: &Memory<T>, grad_x: &mut [T]) {
         let (grad_y, weight) = (memory.floats(self.grad_y.buffer), memory.floats(self.weight.buffer));
         let gate = self.gate.map(|x| memory.floats(x.buffer));
         let weight = View::rows_of(weight, 0..self.weight.rows, self.weight.cols, self.weight.stride());
@@ -155,7 +172,6 @@ impl BackwardInput {
                     pass(grad_x, &x[first * stride..]);
                 }
             });
-        memory.put(self.grad_x.buffer, grad_x);
     }
 }
 

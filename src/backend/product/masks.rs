@@ -6,8 +6,8 @@ use crate::backend::cpu::Real;
 use pulp::{Arch, Simd, WithSimd};
 use std::ops::Range;
 
-/// Terms of a mask, a bit each.
-pub(super) const INNER: usize = 64;
+/// Terms of a mask, a bit each: sums that are cut at multiples of it have the same parts.
+pub const INNER: usize = 64;
 /// Terms that are looked at in one go where the numbers of a row lie in one piece.
 const SPAN: usize = 8 * INNER;
 /// The narrowest products whose zeros are counted.

@@ -10,6 +10,7 @@ mod panels;
 mod tiles;
 mod zeros;
 
+pub use masks::INNER as MASKED;
 pub use panels::{PANEL, pack, packed_len};
 
 use super::cpu::Real;

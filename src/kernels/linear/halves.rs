@@ -1,0 +1,130 @@
+//! grad_x = grad_y·w as the sum of two halves, for batches that are small beside a layer: each half reads the rows of w that
+//! belong to its units of y alone. As a rule the same thread steps and packs them, and so w stays in its core's cache;
+//! were grad_x cut by rows, every thread would fetch the rows that the others have stepped. What the threads exchange are
+//! halves of grad_x instead, which are smaller.
+
+use super::{BackwardInput, pass};
+use crate::backend::cpu::{Memory, Real};
+use crate::backend::product::{Form, MASKED, View, columns_of, product, rows_a_task};
+use pulp::Arch;
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// The units of y in two halves, where it is worth it for a batch of `rows` examples. It depends on the shape alone, as the
+/// bits of the sums do.
+pub(super) fn halves(rows: usize, units: usize) -> Option<[Range<usize>; 2]> {
+    let first = units.div_ceil(2).next_multiple_of(MASKED);
+    (2 * rows <= units && first < units).then_some([0..first, first..units])
+}
+
+impl BackwardInput {
+    /// Writes grad_x; `second` holds anything.
+    pub(super) fn by_halves<T: Real>(
+        &self,
+        memory: &Memory<T>,
+        grad_x: &mut [T],
+        second: &mut [T],
+        [first_units, second_units]: [Range<usize>; 2],
+    ) {
+        let rows = rows_a_task(2 * self.grad_x.rows).min(self.grad_x.rows);
+        let length = rows * self.grad_x.stride();
+        let first_half = grad_x.par_chunks_mut(length).enumerate();
+        let second_half = second.par_chunks_mut(length).enumerate();
+        let tasks = first_half.map(|task| (first_units.clone(), task));
+        tasks
+            .chain(second_half.map(|task| (second_units.clone(), task)))
+            .for_each(|(units, (chunk, out))| self.half(memory, chunk * rows, units, out));
+        self.add_halves(memory, grad_x, second);
+    }
+
+    /// Some rows of a half, from `first` on.
+    fn half<T: Real>(&self, memory: &Memory<T>, first: usize, units: Range<usize>, out: &mut [T]) {
+        let (grad_y, weight) = (memory.floats(self.grad_y.buffer), memory.floats(self.weight.buffer));
+        let (cols, stride) = (self.grad_x.cols, self.grad_x.stride());
+        // Some columns of grad_y: its rows keep their distance, only the start moves.
+        let grad_y = View {
+            data: &grad_y[first * self.grad_y.stride() + units.start..],
+            rows: out.len() / stride,
+            cols: units.len(),
+            stride: self.grad_y.stride(),
+        };
+        let weight = View::rows_of(weight, units, self.weight.cols, self.weight.stride());
+        product(columns_of(out, cols, stride), Form::Plain, grad_y, weight);
+    }
+
+    /// Adds the second half to the first, and lets pass what passes back through a ReLU.
+    fn add_halves<T: Real>(&self, memory: &Memory<T>, grad_x: &mut [T], second: &[T]) {
+        let (cols, stride) = (self.grad_x.cols, self.grad_x.stride());
+        let length = rows_a_task(self.grad_x.rows) * stride;
+        let gate = self.gate.map(|x| memory.floats(x.buffer));
+        grad_x
+            .par_chunks_mut(length)
+            .zip(second.par_chunks(length))
+            .enumerate()
+            .for_each(|(chunk, (grad_x, second))| {
+                // Behind its columns the second half holds anything.
+                let rows = grad_x.chunks_exact_mut(stride).zip(second.chunks_exact(stride));
+                Arch::new().dispatch(|| {
+                    for (grad_x, second) in rows {
+                        for (grad, &second) in grad_x[..cols].iter_mut().zip(second) {
+                            *grad += second;
+                        }
+                    }
+                });
+                if let Some(x) = gate {
+                    pass(grad_x, &x[chunk * length..]);
+                }
+            });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::{Allocate, Matrix};
+
+    /// Whole numbers, so that every sum is exact, with padding of zeros.
+    fn numbers(matrix: Matrix, memory: &mut Memory<f64>) -> Vec<f64> {
+        let stride = matrix.stride();
+        let number = |at: usize| match at % stride < matrix.cols {
+            true => (at * 7 % 11) as f64 - 5.0,
+            false => 0.0,
+        };
+        let numbers: Vec<f64> = (0..matrix.rows * stride).map(number).collect();
+        memory.floats_mut(matrix.buffer).copy_from_slice(&numbers);
+        numbers
+    }
+
+    #[test]
+    fn two_halves_are_the_sum_and_leave_the_padding() {
+        let (batch, units, inputs) = (9, 130, 5);
+        assert_eq!(halves(batch, units), Some([0..128, 128..130]));
+        let mut memory = Memory::<f64>::default();
+        let mut matrix = |rows: usize, cols: usize| {
+            let length = rows * crate::backend::stride(cols);
+            let buffer = memory.allocate_floats(length).unwrap();
+            Matrix { buffer, rows, cols }
+        };
+        let operation = BackwardInput {
+            grad_y: matrix(batch, units),
+            weight: matrix(units, inputs),
+            gate: Some(matrix(batch, inputs)),
+            grad_x: matrix(batch, inputs),
+        };
+        let grad_y = numbers(operation.grad_y, &mut memory);
+        let weight = numbers(operation.weight, &mut memory);
+        let x = numbers(operation.gate.unwrap(), &mut memory);
+        let mut scratch = memory.take_scratch(1000);
+        scratch.fill(f64::NAN);
+        memory.put_scratch(scratch);
+        operation.cpu(&mut memory);
+        let (grad_x, stride) = (memory.floats(operation.grad_x.buffer), operation.grad_x.stride());
+        for (at, &value) in grad_x.iter().enumerate() {
+            let (b, i) = (at / stride, at % stride);
+            let term = |o: usize| grad_y[b * operation.grad_y.stride() + o] * weight[o * stride + i];
+            let passes = i < inputs && x[at] > 0.0;
+            let expected = if passes { (0..units).map(term).sum() } else { 0.0 };
+            assert_eq!(value, expected, "example {b}, input {i}");
+        }
+    }
+}
