@@ -155,19 +155,14 @@ impl BackwardInput {
 
     /// Tasks of some rows of grad_x each.
     fn by_rows<T: Real>(&self, memory: &Memory<T>, grad_x: &mut [T]) {
-        let (grad_y, weight) = (memory.floats(self.grad_y.buffer), memory.floats(self.weight.buffer));
         let gate = self.gate.map(|x| memory.floats(x.buffer));
-        let weight = View::rows_of(weight, 0..self.weight.rows, self.weight.cols, self.weight.stride());
-        let (cols, stride) = (self.grad_x.cols, self.grad_x.stride());
-        let rows = rows_a_task(self.grad_x.rows);
+        let (rows, stride) = (rows_a_task(self.grad_x.rows), self.grad_x.stride());
         grad_x
             .par_chunks_mut(rows * stride)
             .enumerate()
             .for_each(|(chunk, grad_x)| {
                 let first = chunk * rows;
-                let range = first..first + grad_x.len() / stride;
-                let grad_y = View::rows_of(grad_y, range, self.grad_y.cols, self.grad_y.stride());
-                product(columns_of(grad_x, cols, stride), Form::Plain, grad_y, weight);
+                self.terms_of(memory, first, 0..self.weight.rows, grad_x);
                 if let Some(x) = gate {
                     pass(grad_x, &x[first * stride..]);
                 }

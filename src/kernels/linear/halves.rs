@@ -33,12 +33,12 @@ impl BackwardInput {
         let tasks = first_half.map(|task| (first_units.clone(), task));
         tasks
             .chain(second_half.map(|task| (second_units.clone(), task)))
-            .for_each(|(units, (chunk, out))| self.half(memory, chunk * rows, units, out));
+            .for_each(|(units, (chunk, out))| self.terms_of(memory, chunk * rows, units, out));
         self.add_halves(memory, grad_x, second);
     }
 
-    /// Some rows of a half, from `first` on.
-    fn half<T: Real>(&self, memory: &Memory<T>, first: usize, units: Range<usize>, out: &mut [T]) {
+    /// The terms of some units of y, for some rows of grad_x from `first` on.
+    pub(super) fn terms_of<T: Real>(&self, memory: &Memory<T>, first: usize, units: Range<usize>, out: &mut [T]) {
         let (grad_y, weight) = (memory.floats(self.grad_y.buffer), memory.floats(self.weight.buffer));
         let (cols, stride) = (self.grad_x.cols, self.grad_x.stride());
         // Some columns of grad_y: its rows keep their distance, only the start moves.
