@@ -1,6 +1,6 @@
 //! Vectors of numbers, whatever the machine's width: what `pulp` has twice, for f32 and f64, under one name.
 
-use pulp::Simd;
+use pulp::{NullaryFnOnce, Simd};
 
 /// The most numbers that a vector has, on any machine: f32 in 512 bits.
 pub const MOST: usize = 16;
@@ -42,6 +42,13 @@ pub trait Lanes: Copy + 'static {
 
     /// a·b + c, with one rounding where the machine can.
     fn mul_add<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>, c: Self::Vector<S>) -> Self::Vector<S>;
+}
+
+/// Compiles an operation as a function of its own, for the machine's vectors: an inner loop then has all registers to itself,
+/// wherever it is called from.
+#[inline(never)]
+pub fn apart<S: Simd, F: NullaryFnOnce>(simd: S, operation: F) -> F::Output {
+    simd.vectorize(operation)
 }
 
 fn number_by_number<T: Copy>(rows: [[T; 4]; 4]) -> [[T; 4]; 4] {

@@ -52,7 +52,8 @@ impl Forward {
     }
 
     /// Tasks of `cols` columns of y each, which pack the rows of w that they need: as a rule those that the same thread
-    /// stepped, and always into memory of its own.
+    /// stepped, and always into memory of its own. Their sums lie there too until they are complete: a processor that reads
+    /// ahead behind the end of a task's columns would take the next one's away from the thread that adds them up.
     fn by_columns<T: Real>(&self, memory: &Memory<T>, y: ArrayViewMut2<'_, T>, cols: usize) {
         let (weight, bias) = (memory.floats(self.weight.buffer), memory.floats(self.bias));
         let x = self.rows_of_x(memory, 0..self.x.rows);
@@ -61,9 +62,12 @@ impl Forward {
             .zip(weight.par_chunks(cols * self.weight.stride()))
             .zip(bias.par_chunks(cols))
             .for_each(|((y, weight), bias)| {
-                T::with_scratch(packed_len(cols, self.weight.cols), |panels| {
+                let cols = y.ncols();
+                T::with_scratch(y.len() + packed_len(cols, self.weight.cols), |scratch| {
+                    let (sums, panels) = scratch.split_at_mut(y.len());
                     self.pack_rows(panels, weight);
-                    self.product(y, x, panels, bias);
+                    product_packed(columns_of(sums, cols, cols), x, panels);
+                    Arch::new().dispatch(|| self.activate_sums(y, sums, bias));
                 });
             });
     }
@@ -76,21 +80,16 @@ impl Forward {
         y.axis_chunks_iter_mut(Axis(0), rows)
             .into_par_iter()
             .enumerate()
-            .for_each(|(chunk, y)| {
+            .for_each(|(chunk, mut y)| {
                 let first = chunk * rows;
                 let x = self.rows_of_x(memory, first..first + y.nrows());
-                self.product(y, x, panels, bias);
+                product_packed(y.view_mut(), x, panels);
+                Arch::new().dispatch(|| self.activate(y, bias));
             });
     }
 
     fn rows_of_x<'a, T: Real>(&self, memory: &'a Memory<T>, rows: Range<usize>) -> View<'a, T> {
         View::rows_of(memory.floats(self.x.buffer), rows, self.x.cols, self.x.stride())
-    }
-
-    /// Some rows and columns of y, with w in panels.
-    fn product<T: Real>(&self, mut y: ArrayViewMut2<'_, T>, x: View<'_, T>, panels: &[T], bias: &[T]) {
-        product_packed(y.view_mut(), x, panels);
-        Arch::new().dispatch(|| self.activate(y, bias));
     }
 
     /// w in panels, by all threads unless that takes longer than waking them.
@@ -115,12 +114,26 @@ impl Forward {
         for row in y.rows_mut() {
             let row = row.into_slice().expect("rows lie in one piece");
             for (value, &bias) in row.iter_mut().zip(bias) {
-                *value += bias;
-                if self.relu {
-                    *value = Real::max(*value, T::zero());
-                }
+                *value = self.act(*value + bias);
             }
         }
+    }
+
+    /// y = act(sums + b), row by row; the rows of the sums follow each other.
+    #[inline(always)]
+    fn activate_sums<T: Real>(&self, mut y: ArrayViewMut2<'_, T>, sums: &[T], bias: &[T]) {
+        let cols = y.ncols(); // the bias may be padded
+        for (row, sums) in y.rows_mut().into_iter().zip(sums.chunks_exact(cols)) {
+            let row = row.into_slice().expect("rows lie in one piece");
+            for ((value, &sum), &bias) in row.iter_mut().zip(sums).zip(bias) {
+                *value = self.act(sum + bias);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn act<T: Real>(&self, sum: T) -> T {
+        if self.relu { Real::max(sum, T::zero()) } else { sum }
     }
 }
 
@@ -277,3 +290,6 @@ impl BackwardWeight {
         rule::step(&mut rows.bias[..count], rows.bias_sum, &grad_bias[..count], rate);
     }
 }
+
+#[cfg(test)]
+mod tests;

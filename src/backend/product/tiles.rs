@@ -3,7 +3,8 @@
 use super::{GROUP, Left, PANEL, Right, Sums};
 use crate::backend::ahead::Ahead;
 use crate::backend::cpu::Real;
-use pulp::{Simd, WithSimd};
+use crate::backend::lanes::apart;
+use pulp::{NullaryFnOnce, Simd, WithSimd};
 use std::ops::Range;
 
 /// The longest sums that are added up in one go.
@@ -99,42 +100,45 @@ impl<T: Real> Tile<'_, T> {
     /// Adds the terms to the sums of some rows and columns.
     #[inline(always)]
     pub fn rows<S: Simd>(&self, simd: S, sums: &mut Sums<'_, T>, rows: Range<usize>, cols: Range<usize>) {
-        let mut row = rows.start;
-        while row < rows.end {
-            let cols = cols.clone();
-            // A tile of 8 rows and 2 vectors takes 16 registers for the sums.
-            row += match rows.end - row {
-                8.. if S::REGISTER_COUNT >= 32 => self.strip::<S, 8>(simd, sums, row, cols),
-                4.. => self.strip::<S, 4>(simd, sums, row, cols),
-                2.. => self.strip::<S, 2>(simd, sums, row, cols),
-                _ => self.strip::<S, 1>(simd, sums, row, cols),
+        let lanes = T::lanes::<S>();
+        let mut col = cols.start;
+        while col < cols.end {
+            let right = &self.right[col - cols.start..];
+            let (rows, left) = (rows.clone(), cols.end - col);
+            col += match left {
+                _ if left >= 2 * lanes => self.columns::<S, 2, false>(simd, sums, rows, (col, 2 * lanes), right),
+                _ if left >= lanes => self.columns::<S, 1, false>(simd, sums, rows, (col, lanes), right),
+                _ => self.columns::<S, 1, true>(simd, sums, rows, (col, left), right),
             };
         }
     }
 
-    /// `TALL` rows. Returns `TALL`.
+    /// Some rows of `width` columns. Returns `width`.
     #[inline(always)]
-    fn strip<S: Simd, const TALL: usize>(
+    fn columns<S: Simd, const WIDE: usize, const PART: bool>(
         &self,
         simd: S,
         sums: &mut Sums<'_, T>,
-        row: usize,
-        cols: Range<usize>,
+        rows: Range<usize>,
+        (col, width): (usize, usize),
+        right: &[T],
     ) -> usize {
-        let lanes = T::lanes::<S>();
-        let mut at = (row, cols.start);
-        while at.1 < cols.end {
-            let right = &self.right[at.1 - cols.start..];
-            at.1 += match cols.end - at.1 {
-                left if left >= 2 * lanes => self.tile::<S, TALL, 2, false>(simd, sums, at, 2 * lanes, right),
-                left if left >= lanes => self.tile::<S, TALL, 1, false>(simd, sums, at, lanes, right),
-                left => self.tile::<S, TALL, 1, true>(simd, sums, at, left, right),
-            };
-        }
-        TALL
+        apart(
+            simd,
+            Columns::<'_, '_, '_, T, S, WIDE, PART> {
+                simd,
+                tile: self,
+                sums,
+                rows,
+                col,
+                width,
+                right,
+            },
+        );
+        width
     }
 
-    /// `TALL` rows of `WIDE` vectors, in registers; `PART`: the one vector has `width` numbers only. Returns `width`.
+    /// `TALL` rows of `WIDE` vectors, in registers; `PART`: the one vector has `width` numbers only. Returns `TALL`.
     #[inline(always)]
     fn tile<S: Simd, const TALL: usize, const WIDE: usize, const PART: bool>(
         &self,
@@ -168,7 +172,7 @@ impl<T: Real> Tile<'_, T> {
                 }
             }
         }
-        width
+        TALL
     }
 
     /// All terms of the tile's sums. Where the factors lie is known before the loop, so that none is looked for in it: it
@@ -185,39 +189,88 @@ impl<T: Real> Tile<'_, T> {
         let Left {
             row_step, inner_step, ..
         } = self.left;
-        let terms = |k: usize| &right[k * self.distance..k * self.distance + width];
         if inner_step == 1 {
-            let rows: [&[T]; TALL] = std::array::from_fn(|i| &left[i * row_step..i * row_step + self.inner]);
-            let factor = |i: usize, k: usize| rows[i][k];
+            let mut rows = [&left[..0]; TALL];
+            for (i, row) in rows.iter_mut().enumerate() {
+                *row = &left[i * row_step..i * row_step + self.inner];
+            }
             for k in 0..self.inner {
-                add_term::<T, S, TALL, WIDE, PART>(simd, sums, terms(k), |i| factor(i, k));
+                let mut factors = [T::zero(); TALL];
+                for (factor, row) in factors.iter_mut().zip(&rows) {
+                    *factor = row[k];
+                }
+                let terms = &right[k * self.distance..k * self.distance + width];
+                add_term::<T, S, TALL, WIDE, PART>(simd, sums, terms, &factors);
             }
         } else {
             for k in 0..self.inner {
-                let column = &left[k * inner_step..k * inner_step + TALL];
-                add_term::<T, S, TALL, WIDE, PART>(simd, sums, terms(k), |i| column[i]);
+                let factors = &left[k * inner_step..k * inner_step + TALL];
+                let terms = &right[k * self.distance..k * self.distance + width];
+                add_term::<T, S, TALL, WIDE, PART>(simd, sums, terms, factors);
             }
         }
     }
 }
 
-/// One term of a tile's sums: `terms` times a factor a row.
+/// Some rows of `WIDE` vectors, a tile after the other; `PART`: the one vector has `width` numbers only.
+struct Columns<'s, 'o, 'a, T, S, const WIDE: usize, const PART: bool> {
+    simd: S,
+    tile: &'s Tile<'a, T>,
+    sums: &'s mut Sums<'o, T>,
+    rows: Range<usize>,
+    col: usize,
+    width: usize,
+    right: &'s [T],
+}
+
+impl<T: Real, S: Simd, const WIDE: usize, const PART: bool> NullaryFnOnce for Columns<'_, '_, '_, T, S, WIDE, PART> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self {
+            simd,
+            tile,
+            sums,
+            rows,
+            col,
+            width,
+            right,
+        } = self;
+        let mut row = rows.start;
+        while row < rows.end {
+            // A tile of 8 rows and 2 vectors takes 16 registers for the sums.
+            row += match rows.end - row {
+                8.. if S::REGISTER_COUNT >= 32 => tile.tile::<S, 8, WIDE, PART>(simd, sums, (row, col), width, right),
+                4.. => tile.tile::<S, 4, WIDE, PART>(simd, sums, (row, col), width, right),
+                2.. => tile.tile::<S, 2, WIDE, PART>(simd, sums, (row, col), width, right),
+                _ => tile.tile::<S, 1, WIDE, PART>(simd, sums, (row, col), width, right),
+            };
+        }
+    }
+}
+
+/// One term of a tile's sums: `terms` times a factor a row. Plain loops: adapters of iterators over vectors are not always
+/// compiled in place.
 #[inline(always)]
 fn add_term<T: Real, S: Simd, const TALL: usize, const WIDE: usize, const PART: bool>(
     simd: S,
     sums: &mut [[T::Vector<S>; WIDE]; TALL],
     terms: &[T],
-    factor: impl Fn(usize) -> T,
+    factors: &[T],
 ) {
     let lanes = T::lanes::<S>();
-    let terms: [T::Vector<S>; WIDE] = std::array::from_fn(|w| match PART {
-        true => T::load_part(simd, terms),
-        false => T::load(simd, &terms[w * lanes..]),
-    });
-    for (i, sums) in sums.iter_mut().enumerate() {
-        let factor = T::splat(simd, factor(i));
-        for (sum, &term) in sums.iter_mut().zip(&terms) {
-            *sum = T::mul_add(simd, factor, term, *sum);
+    let mut vectors = [T::splat(simd, T::zero()); WIDE];
+    for w in 0..WIDE {
+        vectors[w] = match PART {
+            true => T::load_part(simd, terms),
+            false => T::load(simd, &terms[w * lanes..]),
+        };
+    }
+    for i in 0..TALL {
+        let factor = T::splat(simd, factors[i]);
+        for w in 0..WIDE {
+            sums[i][w] = T::mul_add(simd, factor, vectors[w], sums[i][w]);
         }
     }
 }
