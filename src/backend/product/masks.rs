@@ -77,7 +77,7 @@ pub(super) struct Lines<'a, T> {
     first: (usize, usize),
     /// Of every [`INNER`] terms, those of every row.
     masks: [[u64; MOST_ROWS]; SPAN / INNER],
-    /// (MOST_ROWS, INNER)
+    /// (MOST_ROWS, INNER); of rows in one piece only the [`Lines::end`].
     copy: &'a mut [T],
 }
 
@@ -109,6 +109,7 @@ impl<'a, T: Real> Lines<'a, T> {
         let left = self.left;
         self.first = (rows.start, inner.start);
         if self.in_one_piece() {
+            self.copy_end(left.from(rows.end - 1, inner.start), inner.len());
             for (place, row) in rows.enumerate() {
                 let numbers = &left.from(row, inner.start)[..inner.len()];
                 for (masks, numbers) in self.masks.iter_mut().zip(numbers.chunks(INNER)) {
@@ -138,13 +139,27 @@ impl<'a, T: Real> Lines<'a, T> {
 
     /// The mask of a row, and its numbers, from term `from` on.
     #[inline(always)]
-    pub(super) fn row(&self, row: usize, from: usize) -> (u64, &[T]) {
+    pub(super) fn row(&self, row: usize, from: usize) -> (u64, &[T; INNER]) {
         let (block, place) = ((from - self.first.1) / INNER, row - self.first.0);
         let numbers = match self.in_one_piece() {
-            true => self.left.from(row, from),
-            false => &self.copy[place * INNER..(place + 1) * INNER],
+            true => self.left.from(row, from).first_chunk().unwrap_or(self.end()),
+            false => self.copy[place * INNER..].first_chunk().expect("a row's copy"),
         };
         (self.masks[block][place], numbers)
+    }
+
+    /// The last numbers of the last row, behind which the matrix has no others, and anything behind them.
+    fn end(&self) -> &[T; INNER] {
+        self.copy.first_chunk().expect("room for the copies of all rows")
+    }
+
+    /// Copies [`Lines::end`] from what lies from a row on.
+    #[inline(always)]
+    fn copy_end(&mut self, row: &[T], terms: usize) {
+        let end = &row[row.len().min(terms / INNER * INNER)..];
+        if end.len() < INNER {
+            self.copy[..end.len()].copy_from_slice(end);
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 //! depends on the number of threads.
 //!
 //! Where many numbers of the left matrix are zero, as in what comes out of a ReLU and in the gradient that passes back
-//! through one, their terms are left out (`zeros.rs`). That changes no finite sum; but 0·∞ is then 0.
+//! through one, their terms are left out, and of every 64 terms those come first that two rows share (`zeros.rs`): in an
+//! order that depends on the numbers alone. 0·∞ is then 0.
 
 mod masks;
 mod panels;
@@ -18,8 +19,7 @@ use ndarray::{ArrayViewMut2, s};
 use pulp::Arch;
 use std::ops::Range;
 
-/// Rows that are computed in one way. Callers that cut the rows of a product in other multiples get the same numbers, but the
-/// signs of zeros may differ.
+/// Rows that are computed in one way: callers that cut the rows of a product in other multiples may get other bits.
 pub const GROUP: usize = 8;
 
 /// A view of rows in a row-major slice: `rows` × `cols`, rows `stride` apart.

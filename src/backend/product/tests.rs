@@ -2,6 +2,7 @@ use super::{
     Form, GROUP, Left, Right, Sums, View, add_transposed, columns_a_task, columns_of, pack, packed_len, product, tiles,
     zeros,
 };
+use crate::backend::lanes::{self, Lanes};
 use ndarray::Axis;
 use pulp::{Arch, Scalar, Scalar512b, Simd, WithSimd};
 
@@ -76,21 +77,77 @@ fn with_zeros(rows: usize, inner: usize) -> Vec<f32> {
     (0..rows * inner).map(number).collect()
 }
 
-/// Both ways to the same product.
-struct Both<'a> {
+/// A product by each of the ways, and by its slow twin.
+struct Ways<'a> {
     /// (rows, inner, cols)
     shape: (usize, usize, usize),
     left: Left<'a, f32>,
     right: Right<'a, f32>,
+    /// (inner, cols): the right matrix as it is
+    b: &'a [f32],
 }
 
-impl WithSimd for &Both<'_> {
-    type Output = [Vec<u32>; 2];
+/// Which terms of a sum are added, and in which order.
+#[derive(Debug, Clone, Copy)]
+enum Order {
+    /// All, in ascending order.
+    Ascending,
+    /// Of every 8 rows and 64 terms that have few numbers: those that no row of a pair leaves out, then the row's others.
+    Pairs,
+}
+
+impl Ways<'_> {
+    fn number(&self, row: usize, k: usize) -> f32 {
+        self.left.from(row, k)[0]
+    }
+
+    fn terms(&self, order: Order, row: usize) -> Vec<usize> {
+        let (rows, inner, _) = self.shape;
+        let group = row / GROUP * GROUP..rows.min((row / GROUP + 1) * GROUP);
+        let block = |from: usize| {
+            let terms = from..inner.min(from + 64);
+            let not_zero = |row: usize, k: &usize| self.number(row, *k) != 0.0;
+            let count: usize = group
+                .clone()
+                .map(|row| terms.clone().filter(|k| not_zero(row, k)).count())
+                .sum();
+            if matches!(order, Order::Ascending) || 8 * count > 5 * group.len() * terms.len() {
+                return terms.collect::<Vec<_>>();
+            }
+            let other = if group.contains(&(row ^ 1)) { row ^ 1 } else { row };
+            let (both, own): (Vec<_>, Vec<_>) = terms.filter(|k| not_zero(row, k)).partition(|k| not_zero(other, k));
+            [both, own].concat()
+        };
+        (0..inner).step_by(64).flat_map(block).collect()
+    }
+
+    /// Sum by sum, term by term.
+    fn twin<S: Simd>(&self, simd: S, order: Order, out: &mut [f32], stride: usize) {
+        let (rows, _, cols) = self.shape;
+        for row in 0..rows {
+            let terms = self.terms(order, row);
+            for col in 0..cols {
+                let mut sum = f32::splat(simd, 0.0);
+                for &k in &terms {
+                    let factors = [self.number(row, k), self.b[k * cols + col]].map(|x| f32::splat(simd, x));
+                    sum = <f32 as Lanes>::mul_add(simd, factors[0], factors[1], sum);
+                }
+                let mut lanes = [0.0; lanes::MOST];
+                f32::store(simd, &mut lanes, sum);
+                out[row * stride + col] = lanes[0];
+            }
+        }
+    }
+}
+
+impl WithSimd for &Ways<'_> {
+    /// Tiles, their twin; zeros left out, their twin.
+    type Output = [Vec<u32>; 4];
 
     fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
         let (rows, inner, cols) = self.shape;
         let stride = cols + 3;
-        let mut outs = [vec![0.5f32; rows * stride], vec![0.5f32; rows * stride]];
+        let mut outs = std::array::from_fn(|_| vec![0.5f32; rows * stride]);
         for (way, out) in outs.iter_mut().enumerate() {
             let sums = Sums {
                 out: columns_of(out, cols, stride),
@@ -100,7 +157,7 @@ impl WithSimd for &Both<'_> {
             let (left, right) = (self.left, self.right);
             match way {
                 0 => tiles::Multiply { sums, left, right }.with_simd(simd),
-                _ => {
+                2 => {
                     let scratch = &mut vec![f32::NAN; zeros::scratch_len(&sums)];
                     let multiply = zeros::Multiply {
                         sums,
@@ -110,6 +167,8 @@ impl WithSimd for &Both<'_> {
                     };
                     multiply.with_simd(simd);
                 }
+                1 => self.twin(simd, Order::Ascending, out, stride),
+                _ => self.twin(simd, Order::Pairs, out, stride),
             }
         }
         outs.map(|out| out.into_iter().map(f32::to_bits).collect())
@@ -117,7 +176,7 @@ impl WithSimd for &Both<'_> {
 }
 
 #[test]
-fn terms_left_out_change_no_bit() {
+fn tiles_and_zeros_left_out_have_the_bits_of_their_twins() {
     for (rows, inner, cols) in [
         (8, 64, 64),
         (13, 100, 131),
@@ -135,21 +194,26 @@ fn terms_left_out_change_no_bit() {
         let transposed: Vec<f32> = (0..inner * cols).map(|at| b[at % inner * cols + at / inner]).collect();
         let mut panels = vec![0.0; packed_len(cols, inner)];
         pack(&mut panels, View::rows_of(&transposed, 0..cols, inner, inner));
-        // A machine's vectors, long ones, and one number a vector: without a fused multiply-add the bits are others.
-        let mut machines = [Vec::new(), Vec::new(), Vec::new()];
-        for left in lefts {
-            for right in [Right::Rows(&b, cols), Right::Panels(&panels)] {
+        for (l, left) in lefts.into_iter().enumerate() {
+            for (r, right) in [Right::Rows(&b, cols), Right::Panels(&panels)].into_iter().enumerate() {
                 let shape = (rows, inner, cols);
-                let both = Both { shape, left, right };
-                machines[0].extend(Arch::new().dispatch(&both));
-                machines[1].extend(both.with_simd(Scalar512b));
-                machines[2].extend(both.with_simd(Scalar));
-            }
-        }
-        for (machine, products) in machines.iter().enumerate() {
-            for (way, product) in products.iter().enumerate() {
-                let same = product == &products[0];
-                assert!(same, "machine {machine}, way {way} of {rows} × {inner} × {cols}");
+                let ways = Ways {
+                    shape,
+                    left,
+                    right,
+                    b: &b,
+                };
+                // A machine's vectors, long ones, and one number a vector: without a fused multiply-add the bits are others.
+                let machines = [
+                    Arch::new().dispatch(&ways),
+                    ways.with_simd(Scalar512b),
+                    ways.with_simd(Scalar),
+                ];
+                for (machine, [tiles, ascending, zeros, pairs]) in machines.into_iter().enumerate() {
+                    let what = format!("machine {machine}, left {l}, right {r} of {rows} × {inner} × {cols}");
+                    assert!(tiles == ascending, "tiles: {what}");
+                    assert!(zeros == pairs, "zeros: {what}");
+                }
             }
         }
     }

@@ -1,14 +1,15 @@
 //! Products that leave out the terms whose left number is zero. A block of the right matrix lies in a core's nearest cache,
-//! and every row walks over those of its numbers that are not zero. What is loaded serves one row, so a term takes longer than
-//! in a tile of registers: whether leaving out is faster is decided by the zeros of every group of rows.
+//! and every pair of rows walks over those of its numbers that are not zero: first over the terms that both have, which are
+//! loaded once, then over those of each row. What is loaded serves two rows at most, so a term takes longer than in a tile of
+//! registers: whether leaving out is faster is decided by the zeros of every group of rows.
 
 use super::masks::{INNER, LINES, Lines};
 use super::tiles::Tile;
 use super::{GROUP, Left, MOST_ROWS, PANEL, Right, Sums};
 use crate::backend::ahead::Ahead;
 use crate::backend::cpu::Real;
-use crate::backend::lanes;
-use pulp::{Arch, Simd, WithSimd};
+use crate::backend::lanes::{self, apart};
+use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
 use std::ops::Range;
 
 /// Vectors in a row of a block: that many sums fit in 16 registers.
@@ -96,7 +97,7 @@ struct Part<'a, T> {
 }
 
 impl<'a, T: Real> Part<'a, T> {
-    /// What to ask for while this part is added, row by row: the rows of the right matrix of the next part, some of which
+    /// What to ask for while this part is added, two rows at a time: the rows of the right matrix of the next part, some of which
     /// another thread wrote last; and the same terms of the left one, unless its rows lie in one piece and are read as they
     /// lie. Panels lie near.
     fn ahead(&self, right: Right<'a, T>, sums: &Sums<'_, T>) -> Option<[Ahead<'a, T>; 2]> {
@@ -104,7 +105,7 @@ impl<'a, T: Real> Part<'a, T> {
             return None;
         };
         let terms = self.inner.end..sums.inner.min(self.inner.end + INNER);
-        let times = self.rows.len() * sums.cols().div_ceil(WIDE * lanes::MOST);
+        let times = self.rows.len().div_ceil(2) * sums.cols().div_ceil(WIDE * lanes::MOST);
         let left = self.left.from(self.rows.start, 0);
         let left_terms = match self.left.inner_step {
             1 => 0..0,
@@ -116,7 +117,7 @@ impl<'a, T: Real> Part<'a, T> {
         ])
     }
 
-    /// Adds the terms to the sums of the columns that `blocks` holds, and calls `between` once a row and block.
+    /// Adds the terms to the sums of the columns that `blocks` holds, and calls `between` once every two rows of a block.
     #[inline(always)]
     fn add<S: Simd>(
         &self,
@@ -128,7 +129,17 @@ impl<'a, T: Real> Part<'a, T> {
     ) {
         let width = WIDE * T::lanes::<S>();
         for (block, col) in blocks.each::<S>().zip(cols.clone().step_by(width)) {
-            self.add_block(simd, sums, col..cols.end.min(col + width), block, between);
+            apart(
+                simd,
+                AddBlock {
+                    simd,
+                    part: self,
+                    sums,
+                    cols: col..cols.end.min(col + width),
+                    block,
+                    between,
+                },
+            );
         }
     }
 
@@ -142,9 +153,8 @@ impl<'a, T: Real> Part<'a, T> {
         between: &mut impl FnMut(),
     ) {
         let from = self.inner.start;
-        let begin = sums.begin && from == 0;
         let tile = Tile {
-            begin,
+            begin: sums.begin && from == 0,
             inner: self.inner.len(),
             left: self.left.terms_from(from),
             right: block,
@@ -153,17 +163,69 @@ impl<'a, T: Real> Part<'a, T> {
         for group in self.rows.clone().step_by(GROUP) {
             let group = group..self.rows.end.min(group + GROUP);
             if !self.lines.few(group.clone(), from, self.inner.len()) {
-                group.clone().for_each(|_| between());
+                group.clone().step_by(2).for_each(|_| between());
                 tile.rows(simd, sums, group, cols.clone());
                 continue;
             }
-            for row in group {
+            for row in group.clone().step_by(2) {
                 between();
-                let (mask, numbers) = self.lines.row(row, from);
-                let out = sums.at(row, cols.start, cols.len());
-                add_terms(simd, out, begin, mask, numbers, block);
+                self.add_pair(simd, sums, row..group.end.min(row + 2), cols.clone(), block);
             }
         }
+    }
+
+    /// The terms of one row or two. What two rows need of a block is loaded once for both: the terms that neither leaves out
+    /// come first, in every pair on every machine, then those of each row alone.
+    #[inline(always)]
+    fn add_pair<S: Simd>(&self, simd: S, sums: &mut Sums<'_, T>, rows: Range<usize>, cols: Range<usize>, block: &[T]) {
+        let from = self.inner.start;
+        let mut add = Add {
+            begin: sums.begin && from == 0,
+            row: rows.start,
+            cols,
+            block,
+            sums,
+        };
+        let (one, numbers) = self.lines.row(rows.start, from);
+        if rows.len() == 1 {
+            return add.terms(simd, one, [(0, numbers)]);
+        }
+        let (two, more) = self.lines.row(rows.start + 1, from);
+        let both = one & two;
+        // The sums of both rows, or of one, in registers.
+        if S::REGISTER_COUNT >= 4 * WIDE {
+            return add.terms(simd, both, [(one & !both, numbers), (two & !both, more)]);
+        }
+        add.terms(simd, both, [(one & !both, numbers)]);
+        add.row += 1;
+        add.terms(simd, both, [(two & !both, more)]);
+    }
+}
+
+/// The terms of a block for all rows of a part.
+struct AddBlock<'s, 'o, 'a, T, S, F> {
+    simd: S,
+    part: &'s Part<'a, T>,
+    sums: &'s mut Sums<'o, T>,
+    cols: Range<usize>,
+    block: &'s [T],
+    between: &'s mut F,
+}
+
+impl<T: Real, S: Simd, F: FnMut()> NullaryFnOnce for AddBlock<'_, '_, '_, T, S, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self {
+            simd,
+            part,
+            sums,
+            cols,
+            block,
+            between,
+        } = self;
+        part.add_block(simd, sums, cols, block, between);
     }
 }
 
@@ -214,56 +276,95 @@ fn copy<T: Real, S: Simd>(simd: S, to: &mut [T], from: &[T]) {
     }
 }
 
-/// Adds the terms of a mask to a row of at most a block's width.
-#[inline(always)]
-fn add_terms<T: Real, S: Simd>(simd: S, out: &mut [T], begin: bool, mask: u64, numbers: &[T], block: &[T]) {
-    match out.len().div_ceil(T::lanes::<S>()) {
-        1 => add_to::<T, S, 1>(simd, out, begin, mask, numbers, block),
-        2 => add_to::<T, S, 2>(simd, out, begin, mask, numbers, block),
-        3 => add_to::<T, S, 3>(simd, out, begin, mask, numbers, block),
-        4 => add_to::<T, S, 4>(simd, out, begin, mask, numbers, block),
-        5 => add_to::<T, S, 5>(simd, out, begin, mask, numbers, block),
-        6 => add_to::<T, S, 6>(simd, out, begin, mask, numbers, block),
-        7 => add_to::<T, S, 7>(simd, out, begin, mask, numbers, block),
-        _ => add_to::<T, S, WIDE>(simd, out, begin, mask, numbers, block),
-    }
+/// Rows of at most a block's width.
+struct Add<'s, 'o, 'a, T> {
+    /// Whether these terms begin the sums.
+    begin: bool,
+    sums: &'s mut Sums<'o, T>,
+    /// The first one.
+    row: usize,
+    cols: Range<usize>,
+    block: &'a [T],
 }
 
-/// As [`add_terms`], for rows of `LONG` vectors, the last one whole or not.
-#[inline(always)]
-fn add_to<T: Real, S: Simd, const LONG: usize>(
-    simd: S,
-    out: &mut [T],
-    begin: bool,
-    mut mask: u64,
-    numbers: &[T],
-    block: &[T],
-) {
-    let lanes = T::lanes::<S>();
-    // Known for all vectors but the last one when this is compiled: so the sums never leave the registers.
-    let full = out.len() == LONG * lanes;
-    let mut sums = [T::splat(simd, T::zero()); LONG];
-    if !begin {
-        for (w, sum) in sums.iter_mut().enumerate() {
-            *sum = match w + 1 < LONG || full {
-                true => T::load(simd, &out[w * lanes..]),
-                false => T::load_part(simd, &out[w * lanes..]),
-            };
+impl<T: Real> Add<'_, '_, '_, T> {
+    /// Adds the terms of a mask to all rows, then those of each row's own mask.
+    #[inline(always)]
+    fn terms<S: Simd, const ROWS: usize>(&mut self, simd: S, all: u64, own: [(u64, &[T; INNER]); ROWS]) {
+        let lanes = T::lanes::<S>();
+        match self.cols.len().div_ceil(lanes) {
+            _ if self.cols.len() == WIDE * lanes => self.long::<S, ROWS, WIDE, true>(simd, all, own),
+            1 => self.long::<S, ROWS, 1, false>(simd, all, own),
+            2 => self.long::<S, ROWS, 2, false>(simd, all, own),
+            3 => self.long::<S, ROWS, 3, false>(simd, all, own),
+            4 => self.long::<S, ROWS, 4, false>(simd, all, own),
+            5 => self.long::<S, ROWS, 5, false>(simd, all, own),
+            6 => self.long::<S, ROWS, 6, false>(simd, all, own),
+            7 => self.long::<S, ROWS, 7, false>(simd, all, own),
+            _ => self.long::<S, ROWS, WIDE, false>(simd, all, own),
         }
     }
-    while mask != 0 {
-        let k = mask.trailing_zeros() as usize;
-        mask &= mask - 1;
-        let factor = T::splat(simd, numbers[k]);
-        let terms = &block[k * WIDE * lanes..(k * WIDE + LONG) * lanes];
-        for (w, sum) in sums.iter_mut().enumerate() {
-            *sum = T::mul_add(simd, factor, T::load(simd, &terms[w * lanes..]), *sum);
+
+    /// As [`Add::terms`], for rows of `LONG` vectors; `WHOLE`: also the last one has all its numbers.
+    #[inline(always)]
+    fn long<S: Simd, const ROWS: usize, const LONG: usize, const WHOLE: bool>(
+        &mut self,
+        simd: S,
+        all: u64,
+        own: [(u64, &[T; INNER]); ROWS],
+    ) {
+        let lanes = T::lanes::<S>();
+        // Known when this is compiled, where it can be: so nothing is asked about a vector.
+        let width = if WHOLE { LONG * lanes } else { self.cols.len() };
+        let full = width == LONG * lanes;
+        let mut sums = [[T::splat(simd, T::zero()); LONG]; ROWS];
+        if !self.begin {
+            for (i, sums) in sums.iter_mut().enumerate() {
+                let out = self.sums.at(self.row + i, self.cols.start, width);
+                for (w, sum) in sums.iter_mut().enumerate() {
+                    *sum = match w + 1 < LONG || full {
+                        true => T::load(simd, &out[w * lanes..]),
+                        false => T::load_part(simd, &out[w * lanes..]),
+                    };
+                }
+            }
         }
-    }
-    for (w, sum) in sums.into_iter().enumerate() {
-        match w + 1 < LONG || full {
-            true => T::store(simd, &mut out[w * lanes..], sum),
-            false => T::store_part(simd, &mut out[w * lanes..], sum),
+        let block = &self.block[..INNER * WIDE * lanes];
+        let mut mask = all;
+        while mask != 0 {
+            let k = mask.trailing_zeros() as usize;
+            mask &= mask - 1;
+            let mut factors = [T::splat(simd, T::zero()); ROWS];
+            for (factor, (_, numbers)) in factors.iter_mut().zip(&own) {
+                *factor = T::splat(simd, numbers[k]);
+            }
+            let terms = &block[k * WIDE * lanes..(k * WIDE + LONG) * lanes];
+            for w in 0..LONG {
+                let term = T::load(simd, &terms[w * lanes..]);
+                for i in 0..ROWS {
+                    sums[i][w] = T::mul_add(simd, factors[i], term, sums[i][w]);
+                }
+            }
+        }
+        for (sums, &(mut mask, numbers)) in sums.iter_mut().zip(&own) {
+            while mask != 0 {
+                let k = mask.trailing_zeros() as usize;
+                mask &= mask - 1;
+                let factor = T::splat(simd, numbers[k]);
+                let terms = &block[k * WIDE * lanes..(k * WIDE + LONG) * lanes];
+                for (w, sum) in sums.iter_mut().enumerate() {
+                    *sum = T::mul_add(simd, factor, T::load(simd, &terms[w * lanes..]), *sum);
+                }
+            }
+        }
+        for (i, sums) in sums.iter().enumerate() {
+            let out = self.sums.at(self.row + i, self.cols.start, width);
+            for (w, &sum) in sums.iter().enumerate() {
+                match w + 1 < LONG || full {
+                    true => T::store(simd, &mut out[w * lanes..], sum),
+                    false => T::store_part(simd, &mut out[w * lanes..], sum),
+                }
+            }
         }
     }
 }
