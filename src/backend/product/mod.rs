@@ -7,6 +7,7 @@
 //! order that depends on the numbers alone. 0·∞ is then 0.
 
 mod masks;
+mod pairs;
 mod panels;
 mod tiles;
 mod zeros;

@@ -4,6 +4,7 @@
 //! registers: whether leaving out is faster is decided by the zeros of every group of rows.
 
 use super::masks::{INNER, LINES, Lines};
+use super::pairs::Add;
 use super::tiles::Tile;
 use super::{GROUP, Left, MOST_ROWS, PANEL, Right, Sums};
 use crate::backend::ahead::Ahead;
@@ -13,7 +14,7 @@ use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
 use std::ops::Range;
 
 /// Vectors in a row of a block: that many sums fit in 16 registers.
-const WIDE: usize = 8;
+pub(super) const WIDE: usize = 8;
 
 /// All sums, on memory that the thread keeps.
 pub(super) fn multiply<T: Real>(sums: Sums<'_, T>, left: Left<'_, T>, right: Right<'_, T>) {
@@ -273,98 +274,5 @@ fn copy<T: Real, S: Simd>(simd: S, to: &mut [T], from: &[T]) {
             false => T::load_part(simd, from),
         };
         T::store(simd, to, vector);
-    }
-}
-
-/// Rows of at most a block's width.
-struct Add<'s, 'o, 'a, T> {
-    /// Whether these terms begin the sums.
-    begin: bool,
-    sums: &'s mut Sums<'o, T>,
-    /// The first one.
-    row: usize,
-    cols: Range<usize>,
-    block: &'a [T],
-}
-
-impl<T: Real> Add<'_, '_, '_, T> {
-    /// Adds the terms of a mask to all rows, then those of each row's own mask.
-    #[inline(always)]
-    fn terms<S: Simd, const ROWS: usize>(&mut self, simd: S, all: u64, own: [(u64, &[T; INNER]); ROWS]) {
-        let lanes = T::lanes::<S>();
-        match self.cols.len().div_ceil(lanes) {
-            _ if self.cols.len() == WIDE * lanes => self.long::<S, ROWS, WIDE, true>(simd, all, own),
-            1 => self.long::<S, ROWS, 1, false>(simd, all, own),
-            2 => self.long::<S, ROWS, 2, false>(simd, all, own),
-            3 => self.long::<S, ROWS, 3, false>(simd, all, own),
-            4 => self.long::<S, ROWS, 4, false>(simd, all, own),
-            5 => self.long::<S, ROWS, 5, false>(simd, all, own),
-            6 => self.long::<S, ROWS, 6, false>(simd, all, own),
-            7 => self.long::<S, ROWS, 7, false>(simd, all, own),
-            _ => self.long::<S, ROWS, WIDE, false>(simd, all, own),
-        }
-    }
-
-    /// As [`Add::terms`], for rows of `LONG` vectors; `WHOLE`: also the last one has all its numbers.
-    #[inline(always)]
-    fn long<S: Simd, const ROWS: usize, const LONG: usize, const WHOLE: bool>(
-        &mut self,
-        simd: S,
-        all: u64,
-        own: [(u64, &[T; INNER]); ROWS],
-    ) {
-        let lanes = T::lanes::<S>();
-        // Known when this is compiled, where it can be: so nothing is asked about a vector.
-        let width = if WHOLE { LONG * lanes } else { self.cols.len() };
-        let full = width == LONG * lanes;
-        let mut sums = [[T::splat(simd, T::zero()); LONG]; ROWS];
-        if !self.begin {
-            for (i, sums) in sums.iter_mut().enumerate() {
-                let out = self.sums.at(self.row + i, self.cols.start, width);
-                for (w, sum) in sums.iter_mut().enumerate() {
-                    *sum = match w + 1 < LONG || full {
-                        true => T::load(simd, &out[w * lanes..]),
-                        false => T::load_part(simd, &out[w * lanes..]),
-                    };
-                }
-            }
-        }
-        let block = &self.block[..INNER * WIDE * lanes];
-        let mut mask = all;
-        while mask != 0 {
-            let k = mask.trailing_zeros() as usize;
-            mask &= mask - 1;
-            let mut factors = [T::splat(simd, T::zero()); ROWS];
-            for (factor, (_, numbers)) in factors.iter_mut().zip(&own) {
-                *factor = T::splat(simd, numbers[k]);
-            }
-            let terms = &block[k * WIDE * lanes..(k * WIDE + LONG) * lanes];
-            for w in 0..LONG {
-                let term = T::load(simd, &terms[w * lanes..]);
-                for i in 0..ROWS {
-                    sums[i][w] = T::mul_add(simd, factors[i], term, sums[i][w]);
-                }
-            }
-        }
-        for (sums, &(mut mask, numbers)) in sums.iter_mut().zip(&own) {
-            while mask != 0 {
-                let k = mask.trailing_zeros() as usize;
-                mask &= mask - 1;
-                let factor = T::splat(simd, numbers[k]);
-                let terms = &block[k * WIDE * lanes..(k * WIDE + LONG) * lanes];
-                for (w, sum) in sums.iter_mut().enumerate() {
-                    *sum = T::mul_add(simd, factor, T::load(simd, &terms[w * lanes..]), *sum);
-                }
-            }
-        }
-        for (i, sums) in sums.iter().enumerate() {
-            let out = self.sums.at(self.row + i, self.cols.start, width);
-            for (w, &sum) in sums.iter().enumerate() {
-                match w + 1 < LONG || full {
-                    true => T::store(simd, &mut out[w * lanes..], sum),
-                    false => T::store_part(simd, &mut out[w * lanes..], sum),
-                }
-            }
-        }
     }
 }
