@@ -45,7 +45,7 @@ pub trait Lanes: Copy + 'static {
 }
 
 /// Compiles an operation as a function of its own, for the machine's vectors: an inner loop then has all registers to itself,
-/// wherever it is called from.
+/// wherever it is called from. A type with an inlined `call` rather than a closure, which is not always compiled in place.
 #[inline(never)]
 pub fn apart<S: Simd, F: NullaryFnOnce>(simd: S, operation: F) -> F::Output {
     simd.vectorize(operation)

@@ -3,8 +3,8 @@
 //! depends on the number of threads.
 //!
 //! Where many numbers of the left matrix are zero, as in what comes out of a ReLU and in the gradient that passes back
-//! through one, their terms are left out, and of every 64 terms those come first that two rows share (`zeros.rs`): in an
-//! order that depends on the numbers alone. 0·∞ is then 0.
+//! through one, their terms are left out, and of every 64 terms those come first that two rows share (`zeros.rs`,
+//! `pairs.rs`): in an order that depends on the numbers alone. 0·∞ is then 0.
 
 mod masks;
 mod pairs;
