@@ -14,6 +14,9 @@ struct Parameters {
 const UNIQUE: u32 = 1u; // layout::UNIQUE
 
 override WIDTH4: u32 = 1u; // distance between rows, in vec4s: a constant, since CPU drivers divide by it slowly
+// Eight reads on their way at once: the rows of a small table have thousands of uses. Not for CPU drivers, which go through a
+// loop once even if no lane has that many.
+override EIGHT: bool = false;
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
 @group(0) @binding(1) var<storage, read> rows: array<vec4f>;
@@ -33,8 +36,7 @@ fn sum_segment(i: u32, segments: u32) {
     let end = offsets[segment + 1u];
     var sum = vec4f();
     var e = offsets[segment];
-    // Eight reads on their way at once: the rows of a small table have thousands of uses.
-    for (; e + 8u <= end; e += 8u) {
+    for (; EIGHT && e + 8u <= end; e += 8u) {
         let a = entry(e, col4);
         let b = entry(e + 1u, col4);
         let c = entry(e + 2u, col4);

@@ -5,8 +5,9 @@
 //   adagrad          s += g²; p −= η·g / (√s + ε), element by element        (Duchi et al. 2011, as in PyTorch)
 //   rowwise_adagrad  s += mean(g²) of the row; p −= η·g / (√s + ε)           (FBGEMM's EXACT_ROWWISE_ADAGRAD)
 //
-// table (rows, width), g (capacity, width), s (rows, width), or (rows, 1) four numbers apart. sgd and adagrad: one vec4 an
-// invocation; rowwise_adagrad: one row, since its step needs the whole row's gradient; several a grid apart where it is small.
+// table (rows, width), g (capacity, width), s (rows, width), or (rows, 1) four numbers apart. sgd and adagrad: PARTS
+// invocations share a row; rowwise_adagrad: one a row, since its step needs the whole row's gradient; several rows a grid apart
+// where it is small.
 // Twin: src/kernels/update_rows.rs.
 
 struct Parameters {
@@ -17,6 +18,8 @@ struct Parameters {
 }
 
 override WIDTH4: u32 = 1u; // distance between rows, in vec4s: a constant, since CPU drivers divide by it slowly
+override PARTS: u32 = WIDTH4; // invocations that share a row: a divisor of WIDTH4
+override PART4: u32 = WIDTH4 / PARTS;
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
 @group(0) @binding(1) var<storage, read_write> table: array<vec4f>;
@@ -32,6 +35,13 @@ fn unique() -> vec2u {
     return vec2u(start, shard_start[parameters.shard + 1u] - start);
 }
 
+// Where part i of the shard's unique rows begins, in the table and in the gradient.
+fn part(i: u32, first: u32) -> vec2u {
+    let u = first + i / PARTS;
+    let row = unique_rows[u] - parameters.first_row;
+    return vec2u(row, u) * WIDTH4 + i % PARTS * PART4;
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn sgd(
     @builtin(workgroup_id) group: vec3u,
@@ -39,11 +49,10 @@ fn sgd(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let rows = unique();
-    for (var i = item(group, groups, lane); i < rows.y * WIDTH4; i += all_items(groups)) {
-        let u = rows.x + i / WIDTH4;
-        let col4 = i % WIDTH4;
-        let at = (unique_rows[u] - parameters.first_row) * WIDTH4 + col4;
-        table[at] -= scalars[parameters.rate] * grad[u * WIDTH4 + col4];
+    let rate = scalars[parameters.rate];
+    for (var i = item(group, groups, lane); i < rows.y * PARTS; i += all_items(groups)) {
+        let at = part(i, rows.x);
+        for (var col4 = 0u; col4 < PART4; col4++) { table[at.x + col4] -= rate * grad[at.y + col4]; }
     }
 }
 
@@ -54,14 +63,15 @@ fn adagrad(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let rows = unique();
-    for (var i = item(group, groups, lane); i < rows.y * WIDTH4; i += all_items(groups)) {
-        let u = rows.x + i / WIDTH4;
-        let col4 = i % WIDTH4;
-        let at = (unique_rows[u] - parameters.first_row) * WIDTH4 + col4;
-        let g = grad[u * WIDTH4 + col4];
-        let s = squares[at] + g * g;
-        squares[at] = s;
-        table[at] -= adagrad_step(g, s, scalars[parameters.rate]);
+    let rate = scalars[parameters.rate];
+    for (var i = item(group, groups, lane); i < rows.y * PARTS; i += all_items(groups)) {
+        let at = part(i, rows.x);
+        for (var col4 = 0u; col4 < PART4; col4++) {
+            let g = grad[at.y + col4];
+            let s = squares[at.x + col4] + g * g;
+            squares[at.x + col4] = s;
+            table[at.x + col4] -= adagrad_step(g, s, rate);
+        }
     }
 }
 

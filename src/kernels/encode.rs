@@ -17,10 +17,20 @@ pub(super) fn items(count: usize) -> [u32; 3] {
     grid(count, WORKGROUP)
 }
 
+/// How many invocations share a row, for shaders that loop over a batch's unique rows (`PARTS`). On a GPU each takes a vec4. On
+/// a CPU driver one takes the whole row: finding it costs as much as reading it.
+pub(super) fn parts(gpu: &Gpu, width4: usize) -> usize {
+    match gpu.family() {
+        Family::Tiled => width4,
+        Family::Rows | Family::Lanes => 1,
+    }
+}
+
 /// The grid of the items of `count` of which a batch may have far fewer, for a shader that loops over them (`all_items`). On
-/// a CPU driver an invocation without an item costs as much as one that has one.
+/// a CPU driver an invocation without an item costs as much as one that has one, so there are no more than keep eight threads
+/// busy.
 pub(super) fn items_at_most(gpu: &Gpu, count: usize) -> [u32; 3] {
-    const WORKGROUPS: usize = 64;
+    const WORKGROUPS: usize = 8;
     match gpu.family() {
         Family::Tiled => items(count),
         Family::Rows | Family::Lanes => items(count.min(WORKGROUPS * WORKGROUP as usize)),

@@ -1,6 +1,6 @@
 //! The batch's unique rows out of the tables: `x[u] = W1[unique_rows[u]]`.
 
-use super::encode::{items_at_most, word};
+use super::encode::{items_at_most, parts, word};
 use crate::backend::cpu::{Memory, Real};
 use crate::backend::gpu::{Call, Dispatch, Gpu, GpuError, shaders};
 use crate::backend::layout::UNIQUE;
@@ -55,12 +55,13 @@ impl Forward {
     /// The dispatches of `forward`, one a shard.
     pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
         let width4 = self.tables.stride() / 4;
+        let parts = parts(gpu, width4);
         let shards = self.tables.shards.iter().enumerate();
         let dispatches = shards.map(|(index, shard)| {
             gpu.dispatch(&Call {
                 shader: &shaders::GATHER,
                 entry: "forward",
-                constants: &[("WIDTH4", width4 as f64)],
+                constants: &[("WIDTH4", width4 as f64), ("PARTS", parts as f64)],
                 parameters: &[index, shard.first_row].map(word),
                 buffers: &[
                     (1, shard.buffer.into()),
@@ -68,7 +69,7 @@ impl Forward {
                     (3, self.batch.shard_start.into()),
                     (4, self.x.buffer.into()),
                 ],
-                workgroups: items_at_most(gpu, self.batch.capacity.min(shard.rows) * width4),
+                workgroups: items_at_most(gpu, self.batch.capacity.min(shard.rows) * parts),
             })
         });
         dispatches.collect()

@@ -1,6 +1,6 @@
 //! The step of the tables' touched rows: each unique row is written once, in no other order that matters.
 
-use super::encode::{items_at_most, word};
+use super::encode::{items_at_most, parts, word};
 use super::rule;
 use crate::backend::cpu::{Memory, Real};
 use crate::backend::gpu::{Call, Dispatch, Gpu, GpuError, Handle, shaders};
@@ -155,9 +155,9 @@ impl UpdateRows {
     /// The dispatches of `sgd`, `adagrad` or `rowwise_adagrad`, one a shard.
     pub fn gpu(&self, gpu: &Gpu) -> Result<Vec<Dispatch>, GpuError> {
         let width4 = self.tables.stride() / 4;
-        let (entry, items_a_row) = match self.rule {
-            Rule::Sgd => ("sgd", width4),
-            Rule::Adagrad { .. } => ("adagrad", width4),
+        let (entry, parts) = match self.rule {
+            Rule::Sgd => ("sgd", parts(gpu, width4)),
+            Rule::Adagrad { .. } => ("adagrad", parts(gpu, width4)),
             Rule::RowwiseAdagrad { .. } => ("rowwise_adagrad", 1),
         };
         let shards = self.tables.shards.iter().enumerate();
@@ -173,10 +173,10 @@ impl UpdateRows {
             gpu.dispatch(&Call {
                 shader: &shaders::UPDATE_ROWS,
                 entry,
-                constants: &[("WIDTH4", width4 as f64)],
+                constants: &[("WIDTH4", width4 as f64), ("PARTS", parts as f64)],
                 parameters: &[index, shard.first_row, self.tables.cols, self.rate].map(word),
                 buffers: &buffers,
-                workgroups: items_at_most(gpu, self.batch.capacity.min(shard.rows) * items_a_row),
+                workgroups: items_at_most(gpu, self.batch.capacity.min(shard.rows) * parts),
             })
         });
         dispatches.collect()

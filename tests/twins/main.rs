@@ -42,7 +42,7 @@ fn every_entry_point_agrees_with_its_twin() {
 }
 
 /// Faults that a shader might have: the family of products, the plans that must notice, this text, replaced by that.
-const FAULTS: [(Family, &str, &str, &str); 55] = [
+const FAULTS: [(Family, &str, &str, &str); 58] = [
     (
         Family::Rows,
         "gram",
@@ -282,6 +282,9 @@ const FAULTS: [(Family, &str, &str, &str); 55] = [
         "i < count; i += all_items(groups)",
         "i < min(count, all_items(groups)); i += all_items(groups)",
     ),
+    (Family::Rows, "gather", "col4 < PART4", "col4 + 1u < PART4"),
+    (Family::Tiled, "gather", "i % PARTS * PART4", "0u"),
+    (Family::Lanes, "update_rows", "% PARTS * PART4", "% PARTS + 1u"),
     (
         Family::Lanes,
         "update_rows",
