@@ -1,7 +1,7 @@
 //! The CPU's memory: plain vectors behind handles, in f32 for work and in f64 for the gradient tests.
 
 use super::lanes::Lanes;
-use super::numbers::Numbers;
+use super::numbers::{Arena, Numbers};
 use super::{Allocate, Floats, Ints};
 use std::cell::RefCell;
 
@@ -73,6 +73,7 @@ pub struct Memory<T: bytemuck::Pod> {
     floats: Vec<Numbers<T>>,
     ints: Vec<Vec<u32>>,
     scratch: Numbers<T>,
+    arena: Arena,
     max_shard_elements: Option<usize>,
 }
 
@@ -89,6 +90,7 @@ impl<T: Real> Memory<T> {
             floats: Vec::new(),
             ints: Vec::new(),
             scratch: Numbers::default(),
+            arena: Arena::default(),
             max_shard_elements: None,
         }
     }
@@ -158,7 +160,7 @@ impl<T: Real> Allocate for Memory<T> {
     type Error = std::convert::Infallible;
 
     fn allocate_floats(&mut self, len: usize) -> Result<Floats, Self::Error> {
-        self.floats.push(Numbers::zeros(len));
+        self.floats.push(self.arena.zeros(len));
         Ok(Floats(self.floats.len() - 1))
     }
 
