@@ -258,7 +258,8 @@ impl BackwardWeight {
         let (cols, stride) = (self.weight.cols, self.weight.stride());
         let count = rows.weight.len() / stride;
         let x = memory.floats(self.x.buffer);
-        let x = View::rows_of(x, 0..self.x.rows, self.x.cols, self.x.stride());
+        // With its padding, which is zero, so that more columns are whole vectors: that of w has no gradient then.
+        let x = View::rows_of(x, 0..self.x.rows, stride, stride);
         // The columns `first..` of grad_y: its rows keep their distance, only the start moves.
         let grad_y = View {
             data: &memory.floats(self.grad_y.buffer)[rows.first..],
@@ -268,7 +269,7 @@ impl BackwardWeight {
         };
         let sum_stride = if rows.weight_sum.is_empty() { 0 } else { stride };
         T::with_scratch(rows.weight.len(), |grad| {
-            product(columns_of(grad, cols, stride), Form::LeftTransposed, grad_y, x);
+            product(columns_of(grad, stride, stride), Form::LeftTransposed, grad_y, x);
             for (r, (weight, grad)) in rows
                 .weight
                 .chunks_exact_mut(stride)

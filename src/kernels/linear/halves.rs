@@ -37,10 +37,11 @@ impl BackwardInput {
         self.add_halves(memory, grad_x, second);
     }
 
-    /// The terms of some units of y, for some rows of grad_x from `first` on.
+    /// The terms of some units of y, for some rows of grad_x from `first` on. With the padding of w, which is zero: so are the
+    /// columns that pad grad_x, and more of them are whole vectors.
     pub(super) fn terms_of<T: Real>(&self, memory: &Memory<T>, first: usize, units: Range<usize>, out: &mut [T]) {
         let (grad_y, weight) = (memory.floats(self.grad_y.buffer), memory.floats(self.weight.buffer));
-        let (cols, stride) = (self.grad_x.cols, self.grad_x.stride());
+        let stride = self.grad_x.stride();
         // Some columns of grad_y: its rows keep their distance, only the start moves.
         let grad_y = View {
             data: &grad_y[first * self.grad_y.stride() + units.start..],
@@ -48,27 +49,22 @@ impl BackwardInput {
             cols: units.len(),
             stride: self.grad_y.stride(),
         };
-        let weight = View::rows_of(weight, units, self.weight.cols, self.weight.stride());
-        product(columns_of(out, cols, stride), Form::Plain, grad_y, weight);
+        let weight = View::rows_of(weight, units, stride, stride);
+        product(columns_of(out, stride, stride), Form::Plain, grad_y, weight);
     }
 
     /// Adds the second half to the first, and lets pass what passes back through a ReLU.
     fn add_halves<T: Real>(&self, memory: &Memory<T>, grad_x: &mut [T], second: &[T]) {
-        let (cols, stride) = (self.grad_x.cols, self.grad_x.stride());
-        let length = rows_a_task(self.grad_x.rows) * stride;
+        let length = rows_a_task(self.grad_x.rows) * self.grad_x.stride();
         let gate = self.gate.map(|x| memory.floats(x.buffer));
         grad_x
             .par_chunks_mut(length)
             .zip(second.par_chunks(length))
             .enumerate()
             .for_each(|(chunk, (grad_x, second))| {
-                // Behind its columns the second half holds anything.
-                let rows = grad_x.chunks_exact_mut(stride).zip(second.chunks_exact(stride));
                 Arch::new().dispatch(|| {
-                    for (grad_x, second) in rows {
-                        for (grad, &second) in grad_x[..cols].iter_mut().zip(second) {
-                            *grad += second;
-                        }
+                    for (grad, &second) in grad_x.iter_mut().zip(second) {
+                        *grad += second;
                     }
                 });
                 if let Some(x) = gate {
