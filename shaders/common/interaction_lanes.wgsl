@@ -16,6 +16,17 @@ fn some_vector(b: u32, i: u32, col4: u32) -> vec4f {
     return vector(b, min(i, FEATURES), min(col4, WIDTH4 - 1u));
 }
 
+// Four vec4s of vᵢ from `col4` on: a number of the gradient is loaded for all of them. Zero where no vector is so long, which
+// is known when this is compiled.
+fn some_vectors(b: u32, i: u32, col4: u32) -> mat4x4f {
+    var v = mat4x4f();
+    v[0] = some_vector(b, i, col4);
+    if WIDTH4 > 1u { v[1] = some_vector(b, i, col4 + 1u); }
+    if WIDTH4 > 2u { v[2] = some_vector(b, i, col4 + 2u); }
+    if WIDTH4 > 3u { v[3] = some_vector(b, i, col4 + 3u); }
+    return v;
+}
+
 fn put(b: u32, i: u32, j: u32, product: f32) {
     if i <= FEATURES && j < i { out[product_at(b, i, j)] = product; }
 }
@@ -88,39 +99,39 @@ fn backward(
     if b >= parameters.batch { return; }
     for (var first_i = 0u; first_i <= FEATURES; first_i += LANES) {
         let i = first_i + lane;
-        for (var col4 = 0u; col4 < WIDTH4; col4 += 2u) {
-            var sum = vec4f();
-            var next = vec4f();
+        for (var col4 = 0u; col4 < WIDTH4; col4 += 4u) {
+            var sums = mat4x4f(); // four vec4s
             for (var j = 0u; j <= FEATURES; j += LANES) {
-                let v = some_vector(b, j + lane, col4);
-                let w = some_vector(b, j + lane, col4 + 1u);
-                let g0 = grad_product(b, i, j);
-                sum += g0 * subgroupBroadcast(v, 0u);
-                next += g0 * subgroupBroadcast(w, 0u);
-                let g1 = grad_product(b, i, j + 1u);
-                sum += g1 * subgroupBroadcast(v, 1u);
-                next += g1 * subgroupBroadcast(w, 1u);
-                let g2 = grad_product(b, i, j + 2u);
-                sum += g2 * subgroupBroadcast(v, 2u);
-                next += g2 * subgroupBroadcast(w, 2u);
-                let g3 = grad_product(b, i, j + 3u);
-                sum += g3 * subgroupBroadcast(v, 3u);
-                next += g3 * subgroupBroadcast(w, 3u);
-                let g4 = grad_product(b, i, j + 4u);
-                sum += g4 * subgroupBroadcast(v, 4u);
-                next += g4 * subgroupBroadcast(w, 4u);
-                let g5 = grad_product(b, i, j + 5u);
-                sum += g5 * subgroupBroadcast(v, 5u);
-                next += g5 * subgroupBroadcast(w, 5u);
-                let g6 = grad_product(b, i, j + 6u);
-                sum += g6 * subgroupBroadcast(v, 6u);
-                next += g6 * subgroupBroadcast(w, 6u);
-                let g7 = grad_product(b, i, j + 7u);
-                sum += g7 * subgroupBroadcast(v, 7u);
-                next += g7 * subgroupBroadcast(w, 7u);
+                let v = some_vectors(b, j + lane, col4);
+                sums += grad_product(b, i, j) * mat4x4f(
+                    subgroupBroadcast(v[0], 0u), subgroupBroadcast(v[1], 0u), subgroupBroadcast(v[2], 0u), subgroupBroadcast(v[3], 0u),
+                );
+                sums += grad_product(b, i, j + 1u) * mat4x4f(
+                    subgroupBroadcast(v[0], 1u), subgroupBroadcast(v[1], 1u), subgroupBroadcast(v[2], 1u), subgroupBroadcast(v[3], 1u),
+                );
+                sums += grad_product(b, i, j + 2u) * mat4x4f(
+                    subgroupBroadcast(v[0], 2u), subgroupBroadcast(v[1], 2u), subgroupBroadcast(v[2], 2u), subgroupBroadcast(v[3], 2u),
+                );
+                sums += grad_product(b, i, j + 3u) * mat4x4f(
+                    subgroupBroadcast(v[0], 3u), subgroupBroadcast(v[1], 3u), subgroupBroadcast(v[2], 3u), subgroupBroadcast(v[3], 3u),
+                );
+                sums += grad_product(b, i, j + 4u) * mat4x4f(
+                    subgroupBroadcast(v[0], 4u), subgroupBroadcast(v[1], 4u), subgroupBroadcast(v[2], 4u), subgroupBroadcast(v[3], 4u),
+                );
+                sums += grad_product(b, i, j + 5u) * mat4x4f(
+                    subgroupBroadcast(v[0], 5u), subgroupBroadcast(v[1], 5u), subgroupBroadcast(v[2], 5u), subgroupBroadcast(v[3], 5u),
+                );
+                sums += grad_product(b, i, j + 6u) * mat4x4f(
+                    subgroupBroadcast(v[0], 6u), subgroupBroadcast(v[1], 6u), subgroupBroadcast(v[2], 6u), subgroupBroadcast(v[3], 6u),
+                );
+                sums += grad_product(b, i, j + 7u) * mat4x4f(
+                    subgroupBroadcast(v[0], 7u), subgroupBroadcast(v[1], 7u), subgroupBroadcast(v[2], 7u), subgroupBroadcast(v[3], 7u),
+                );
             }
-            put_gradient(b, i, col4, sum);
-            put_gradient(b, i, col4 + 1u, next);
+            put_gradient(b, i, col4, sums[0]);
+            if WIDTH4 > 1u { put_gradient(b, i, col4 + 1u, sums[1]); }
+            if WIDTH4 > 2u { put_gradient(b, i, col4 + 2u, sums[2]); }
+            if WIDTH4 > 3u { put_gradient(b, i, col4 + 3u, sums[3]); }
         }
     }
 }

@@ -42,7 +42,7 @@ fn every_entry_point_agrees_with_its_twin() {
 }
 
 /// Faults that a shader might have: the family of products, the plans that must notice, this text, replaced by that.
-const FAULTS: [(Family, &str, &str, &str); 58] = [
+const FAULTS: [(Family, &str, &str, &str); 59] = [
     (
         Family::Rows,
         "gram",
@@ -235,8 +235,14 @@ const FAULTS: [(Family, &str, &str, &str); 58] = [
     (
         Family::Lanes,
         "interaction backward",
-        "put_gradient(b, i, col4 + 1u, next);",
+        "put_gradient(b, i, col4 + 2u, sums[2]);",
         "",
+    ),
+    (
+        Family::Lanes,
+        "interaction backward",
+        "subgroupBroadcast(v[3], 5u)",
+        "subgroupBroadcast(v[3], 4u)",
     ),
     (Family::Tiled, "linear", "n < C4 * D4)", "n + 1u < C4 * D4)"),
     (
