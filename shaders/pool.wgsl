@@ -3,8 +3,8 @@
 //   forward   pooled[bag] = Σ_{entries of the bag} y[entry]; an empty bag is zero
 //   backward  grad_y[u] = Σ_{bags that use u} grad_pooled[bag], in ascending order of bags, for the unique rows u
 //
-// rows (·, d), sums (segments, d). An invocation sums one vec4 of one segment, in the segment's order; `backward` is in
-// common/pool_items.wgsl, or in common/pool_together.wgsl for GPUs.
+// rows (·, d), sums (segments, d). An invocation sums one vec4 of one segment, in the segment's order, eight entries at once
+// where EIGHT says so; that and `backward` are in common/pool_items.wgsl, or in common/pool_together.wgsl for GPUs.
 // Twin: src/kernels/pool.rs.
 
 struct Parameters {
@@ -14,9 +14,6 @@ struct Parameters {
 const UNIQUE: u32 = 1u; // layout::UNIQUE
 
 override WIDTH4: u32 = 1u; // distance between rows, in vec4s: a constant, since CPU drivers divide by it slowly
-// Eight reads on their way at once: the rows of a small table have thousands of uses. Not for CPU drivers, which go through a
-// loop once even if no lane has that many.
-override EIGHT: bool = false;
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
 @group(0) @binding(1) var<storage, read> rows: array<vec4f>;

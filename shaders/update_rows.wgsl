@@ -17,10 +17,6 @@ struct Parameters {
     rate: u32, // which scalar
 }
 
-override WIDTH4: u32 = 1u; // distance between rows, in vec4s: a constant, since CPU drivers divide by it slowly
-override PARTS: u32 = WIDTH4; // invocations that share a row: a divisor of WIDTH4
-override PART4: u32 = WIDTH4 / PARTS;
-
 @group(0) @binding(0) var<uniform> parameters: Parameters;
 @group(0) @binding(1) var<storage, read_write> table: array<vec4f>;
 @group(0) @binding(2) var<storage, read> unique_rows: array<u32>;
@@ -28,19 +24,6 @@ override PART4: u32 = WIDTH4 / PARTS;
 @group(0) @binding(4) var<storage, read> grad: array<vec4f>;
 @group(0) @binding(5) var<storage, read> scalars: array<f32>;
 @group(0) @binding(6) var<storage, read_write> squares: array<vec4f>;
-
-// The shard's unique rows: the first, and how many.
-fn unique() -> vec2u {
-    let start = shard_start[parameters.shard];
-    return vec2u(start, shard_start[parameters.shard + 1u] - start);
-}
-
-// Where part i of the shard's unique rows begins, in the table and in the gradient.
-fn part(i: u32, first: u32) -> vec2u {
-    let u = first + i / PARTS;
-    let row = unique_rows[u] - parameters.first_row;
-    return vec2u(row, u) * WIDTH4 + i % PARTS * PART4;
-}
 
 @compute @workgroup_size(WORKGROUP)
 fn sgd(

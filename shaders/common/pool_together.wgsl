@@ -4,6 +4,7 @@
 // workgroup takes SEGMENTS segments, an invocation a vec4 of those with at most FEW entries, and all of them together the
 // longer ones, strip by strip, the strips added in their order.
 
+const EIGHT = true; // on their way at once: the rows of a small table have thousands of uses
 const TOGETHER: u32 = 256u;
 const SEGMENTS: u32 = 64u;
 const FEW: u32 = 16u;

@@ -126,7 +126,7 @@ impl Forward {
         gpu.dispatch(&Call {
             shader: shader(gpu),
             entry: "forward",
-            constants: &constants(gpu, width4),
+            constants: &[("WIDTH4", width4 as f64)],
             parameters: &[word(self.batch.num_bags)],
             buffers: &[
                 (1, self.y.buffer.into()),
@@ -148,7 +148,7 @@ impl Backward {
         gpu.dispatch(&Call {
             shader: shader(gpu),
             entry: "backward",
-            constants: &constants(gpu, width4),
+            constants: &[("WIDTH4", width4 as f64)],
             parameters: &[word(segments)],
             buffers: &[
                 (1, self.grad_pooled.buffer.into()),
@@ -164,11 +164,6 @@ impl Backward {
         })
         .map(|made| vec![made])
     }
-}
-
-fn constants(gpu: &Gpu, width4: usize) -> [(&'static str, f64); 2] {
-    let eight = gpu.family() == Family::Tiled;
-    [("WIDTH4", width4 as f64), ("EIGHT", f64::from(eight))]
 }
 
 fn shader(gpu: &Gpu) -> &'static shaders::Shader {

@@ -99,7 +99,7 @@ pub const EMBEDDING_TILED: Shader = shader!(
     "common/product_tiled.wgsl"
 );
 /// Unique rows of the tables.
-pub const GATHER: Shader = shader!("gather", "gather.wgsl", "common/item.wgsl");
+pub const GATHER: Shader = shader!("gather", "gather.wgsl", "common/item.wgsl", "common/unique_rows.wgsl");
 /// Sums of bags.
 pub const POOL_ITEMS: Shader = shader!("pool/items", "pool.wgsl", "common/item.wgsl", "common/pool_items.wgsl");
 /// Sums of bags, for GPUs.
@@ -127,6 +127,7 @@ pub const UPDATE_ROWS: Shader = shader!(
     "update_rows",
     "update_rows.wgsl",
     "common/item.wgsl",
+    "common/unique_rows.wgsl",
     "common/step.wgsl"
 );
 /// Gram matrices of the tables, for GPUs.
